@@ -1,0 +1,2 @@
+//! The main job of pushe-tasks.
+fn main() {}
