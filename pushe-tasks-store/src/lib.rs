@@ -1,1 +1,5 @@
 //! The durable side of pushe-tasks.
+
+mod time;
+
+pub use time::WallTime;

@@ -1,1 +1,3 @@
 //! Durable background tasks.
+
+pub mod clock;

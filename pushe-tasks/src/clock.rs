@@ -1,0 +1,107 @@
+//! The clock seam: the only place where time enters the engine.
+//!
+//! Invariant: `SystemTime::now`, `Instant::now` and `tokio::time` appear in this file and nowhere else.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant, SystemTime};
+
+pub use pushe_tasks_store::WallTime;
+
+/// A moment on the monotonic clock: time since an origin that the clock chose when it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonoTime(Duration);
+
+impl MonoTime {
+    /// The moment `since_origin` after the clock's origin.
+    pub const fn from_origin(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// Time since the clock's origin.
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// The moment `length` later, saturating.
+    #[must_use]
+    pub fn plus(self, length: Duration) -> Self {
+        Self(self.0.saturating_add(length))
+    }
+
+    /// How long after `earlier` this is; zero where it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A future that ends when the clock has reached a moment.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where an engine reads the time, and how it waits.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The wall clock now.
+    fn wall(&self) -> WallTime;
+
+    /// The monotonic clock now.
+    fn mono(&self) -> MonoTime;
+
+    /// Waits until the monotonic clock has reached `moment`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only stops the wait.
+    fn sleep_until(&self, moment: MonoTime) -> Sleep;
+
+    /// Names the current boot of the machine, where the system tells it: a crash of the process
+    /// leaves it unchanged, a crash of the machine does not.
+    fn boot_id(&self) -> Option<[u8; 16]>;
+}
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic origin is now.
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    fn wall(&self) -> WallTime {
+        WallTime::from(SystemTime::now())
+    }
+
+    fn mono(&self) -> MonoTime {
+        MonoTime(self.origin.elapsed())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    fn sleep_until(&self, moment: MonoTime) -> Sleep {
+        let origin = self.origin;
+        Box::pin(async move {
+            match origin.checked_add(moment.0) {
+                Some(instant) => tokio::time::sleep_until(instant.into()).await,
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
+    }
+}
