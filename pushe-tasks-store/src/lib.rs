@@ -1,5 +1,32 @@
-//! The durable side of pushe-tasks.
+//! The durable side of pushe-tasks: stored records, their transitions, and the embedded store.
+//!
+//! A [`Store`] offers verbs, each of which is one transition of a piece of work, decided and carried out in one
+//! transaction. It knows no user code, no runtime and no device: payloads are bytes, constraints are bytes, time comes in
+//! as a parameter.
 
+mod change;
+mod error;
+mod id;
+mod index;
+mod record;
+mod spec;
+mod state;
+mod tables;
 mod time;
+mod verbs;
+mod wire;
 
+pub use change::Changes;
+pub use error::{OpenError, StoreError, VerbError};
+pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
+pub use index::id_hash;
+pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
+pub use spec::{Backoff, Envelope, StoredOptions, WorkSpec};
+pub use state::{AttemptEnd, Reason, WorkState};
 pub use time::WallTime;
+pub use verbs::{
+    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved, NewWork, Policy,
+    RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts, StoredConstraint, Target,
+    Verbs, WorkView,
+};
+pub use wire::Damage;

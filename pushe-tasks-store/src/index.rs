@@ -1,0 +1,149 @@
+//! Where a record stands in the indexes, as a pure function of the record.
+//!
+//! Invariant: every record has exactly one place in the order index and, if it bears a task id, one in the id index.
+//! A transition is therefore: take out the places of the old record, put in those of the new. Nothing else moves.
+
+use crate::id::{LaneId, WorkId};
+use crate::record::{Blocked, Filed, WorkRecord};
+use crate::state::WorkState;
+use crate::time::WallTime;
+
+/// The first byte of a key in the order index, in key order.
+pub(crate) mod class {
+    pub(crate) const READY: u8 = 1;
+    pub(crate) const DELAYED: u8 = 2;
+    pub(crate) const BLOCKED_BEHIND: u8 = 3;
+    pub(crate) const BLOCKED_BODY: u8 = 4;
+    pub(crate) const RUNNING: u8 = 5;
+    pub(crate) const QUARANTINED: u8 = 6;
+    pub(crate) const FINISHED: u8 = 7;
+}
+
+/// A key in the order index: class, lane or none, time or order key, sequence number.
+pub(crate) type OrderKey = [u8; 21];
+
+/// A key in the id index: hash of the task id, whether finished, sequence number.
+pub(crate) type IdKey = [u8; 17];
+
+/// The place of a record in the order index.
+pub(crate) fn order_key(record: &WorkRecord) -> OrderKey {
+    let place = |class, lane, time| place(class, lane, time, record.sequence);
+    match record.state {
+        WorkState::Enqueued => match record.filed {
+            Filed::Ready => place(class::READY, record.lane.0, record.order_key()),
+            Filed::Delayed => place(class::DELAYED, 0, record.due.as_millis()),
+        },
+        WorkState::Blocked => match record.blocked {
+            Some(Blocked::Body) => place(class::BLOCKED_BODY, 0, 0),
+            Some(Blocked::Behind) | None => place(class::BLOCKED_BEHIND, 0, 0),
+        },
+        WorkState::Running => place(class::RUNNING, 0, 0),
+        WorkState::Quarantined => place(class::QUARANTINED, 0, 0),
+        WorkState::Succeeded | WorkState::Failed | WorkState::Cancelled => {
+            place(class::FINISHED, 0, record.prune_at.as_millis())
+        }
+    }
+}
+
+/// The place of a record in the id index, if it bears a task id.
+pub(crate) fn id_key(record: &WorkRecord) -> Option<IdKey> {
+    Some(id_place(record.id_hash?, record.state.is_finished(), record.sequence))
+}
+
+pub(crate) fn place(class: u8, lane: u32, time: i64, sequence: u64) -> OrderKey {
+    let mut key = [0; 21];
+    key[0] = class;
+    key[1..5].copy_from_slice(&lane.to_be_bytes());
+    key[5..13].copy_from_slice(&sortable(time));
+    key[13..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+pub(crate) fn id_place(hash: u64, finished: bool, sequence: u64) -> IdKey {
+    let mut key = [0; 17];
+    key[..8].copy_from_slice(&hash.to_be_bytes());
+    key[8] = u8::from(finished);
+    key[9..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// The lane of a key of class `READY`.
+pub(crate) fn lane_of(key: &OrderKey) -> LaneId {
+    LaneId(u32::from_be_bytes([key[1], key[2], key[3], key[4]]))
+}
+
+/// The time or order key within a key.
+pub(crate) fn time_of(key: &OrderKey) -> i64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&key[5..13]);
+    (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()
+}
+
+/// The moment at which a key of class `DELAYED` falls due.
+pub(crate) fn due_of(key: &OrderKey) -> WallTime {
+    WallTime::from_millis(time_of(key))
+}
+
+/// The hash under which a task id is indexed.
+pub fn id_hash(task_id: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(task_id.as_bytes())
+}
+
+/// Eight bytes that sort as the number does.
+fn sortable(time: i64) -> [u8; 8] {
+    (time.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// The key of a row that is kept by work id.
+pub(crate) fn work_key(id: WorkId) -> [u8; 16] {
+    *id.as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn record(sequence: u64, lane: u32, due: i64) -> WorkRecord {
+        let id = WorkId::from_parts(sequence, [0; 10]);
+        let mut record = WorkRecord::new(id, sequence, LaneId(lane), WallTime::from_millis(0));
+        record.due = WallTime::from_millis(due);
+        record
+    }
+
+    #[test]
+    fn ready_work_stands_by_lane_then_order_key_then_sequence() {
+        let mut boosted = record(9, 1, 500);
+        boosted.boost_millis = 1_000;
+        let in_order = [
+            boosted,
+            record(1, 1, -1),
+            record(2, 1, 0),
+            record(3, 1, 0),
+            record(4, 1, i64::MAX),
+            record(0, 2, 0),
+        ];
+        assert!(in_order.map(|record| order_key(&record)).is_sorted());
+    }
+
+    #[test]
+    fn parts_of_a_key_read_back() {
+        for time in [i64::MIN, -1, 0, 1, i64::MAX] {
+            let key = place(class::READY, u32::MAX, time, 7);
+            assert_eq!((lane_of(&key), time_of(&key)), (LaneId(u32::MAX), time));
+        }
+    }
+
+    #[test]
+    fn every_state_has_a_place_and_finished_work_stands_by_its_pruning() {
+        let mut finished = record(1, 1, 0);
+        finished.state = WorkState::Succeeded;
+        finished.prune_at = WallTime::from_millis(0).plus(Duration::from_secs(86_400));
+        let key = order_key(&finished);
+        assert_eq!((key[0], time_of(&key)), (class::FINISHED, 86_400_000));
+        finished.id_hash = Some(id_hash("a"));
+        let key = id_key(&finished).unwrap();
+        assert_eq!(key, id_place(id_hash("a"), true, 1));
+        assert!(id_place(id_hash("a"), false, 99) < key, "unfinished work stands before finished");
+    }
+}

@@ -1,0 +1,430 @@
+//! The verbs: every transition of SEMANTICS that a store offers, as data in and data out.
+//!
+//! Invariant: a caller never reads, decides and writes: each verb decides within its transaction, so that no race can
+//! be built out of them. A verb that fails changes nothing; the others of its group stand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::change::Changes;
+use crate::error::{StoreError, VerbError};
+use crate::id::{Attempt, LaneId, WorkId};
+use crate::record::WorkRecord;
+use crate::spec::{Envelope, StoredOptions, WorkSpec};
+use crate::state::{AttemptEnd, Reason, WorkState};
+use crate::time::WallTime;
+use crate::wire::Damage;
+
+/// One durable store, owned by one writer.
+///
+/// A store is bound to no runtime: `write` and `read` block until they are done, and are called from one thread.
+/// It joins the project when `conformance` passes on it.
+pub trait Store: Send {
+    /// Opens one transaction, lets `body` apply verbs to it, and makes all of it durable.
+    ///
+    /// When this answers `Ok`, what the verbs answered is durable. When it answers an error, nothing that the verbs
+    /// answered may be told to anyone: the kind says whether the transaction is known to be undone or in doubt.
+    fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError>;
+
+    /// Lets `body` look at what is durable.
+    fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError>;
+
+    /// What one cannot know from the records: where it lives, how durable its commits are, what opening found.
+    fn facts(&self) -> &StoreFacts;
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreFacts {
+    /// The kind of store, such as `redb` or `memory`.
+    pub kind: &'static str,
+    /// Where it lives, for people.
+    pub place: String,
+    /// Names the store for its whole life, wherever its file is moved.
+    pub uuid: [u8; 16],
+    /// How often it has been opened.
+    pub epoch: u64,
+}
+
+impl StoreFacts {
+    /// The facts of a store of this kind.
+    pub const fn new(kind: &'static str, place: String, uuid: [u8; 16], epoch: u64) -> Self {
+        Self { kind, place, uuid, epoch }
+    }
+}
+
+/// The transitions, within one transaction.
+pub trait Verbs: Look {
+    /// Schedules pieces of work: all of them or none, judged in order (S4).
+    ///
+    /// A piece whose `WorkId` is stored already is not stored again: its answer is that of the stored piece, so that an
+    /// enqueue in doubt can be repeated (S7.5).
+    fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError>;
+
+    /// Starts attempts of what may start, in the order of S1.21 over all lanes that the request names.
+    ///
+    /// Work that has fallen due is filed as ready first. Records that do not read back are quarantined and passed over.
+    fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError>;
+
+    /// Ends attempts. A piece whose claim is not the one given answers `Fenced` and changes nothing, though its body is
+    /// noted as ended.
+    fn settle(&mut self, batch: &[Settle]) -> Result<Vec<Settled>, VerbError>;
+
+    /// Notes that bodies that had been settled or fenced while they still lived have ended; releases what waited for that.
+    fn release(&mut self, ended: &[Attempt], now: WallTime) -> Result<(), VerbError>;
+
+    /// Cancels what the target names; answers each piece that was unfinished.
+    fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError>;
+
+    /// Keeps the last progress of running attempts; stale ones are passed over.
+    fn progress(&mut self, batch: &[(Attempt, Vec<u8>)]) -> Result<(), VerbError>;
+
+    /// Enqueues orphans again: every Running piece whose body does not live in this process (S7).
+    fn rescue(&mut self, request: &RescueRequest) -> Result<Rescued, VerbError>;
+
+    /// Records that this process is stopping in order, so that no attempt of it is charged an interruption (S7.4).
+    fn record_stop(&mut self) -> Result<(), VerbError>;
+
+    /// Removes at most `limit` finished records whose retention has passed; answers how many.
+    fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;
+}
+
+/// What can be read.
+pub trait Look {
+    /// One piece of work.
+    fn get(&self, id: WorkId) -> Result<Option<WorkView>, VerbError>;
+
+    /// The newest piece that bears or bore the task id, finished or not.
+    fn newest_with_task_id(&self, task_id: &str) -> Result<Option<WorkView>, VerbError>;
+
+    /// The encoded output of a piece that succeeded; `None` for one that stored none.
+    fn output(&self, id: WorkId) -> Result<Option<Vec<u8>>, VerbError>;
+
+    /// One page of records in the order of their ids.
+    fn list(&self, filter: &Filter) -> Result<Vec<WorkView>, VerbError>;
+
+    /// All lanes, with how many pieces are ready in each.
+    fn lanes(&self) -> Result<Vec<LaneView>, VerbError>;
+
+    /// When the first delayed piece falls due.
+    fn next_due(&self) -> Result<Option<WallTime>, VerbError>;
+}
+
+/// A constraint as it is stored: its kind and its encoded value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoredConstraint {
+    /// The stable name of its kind.
+    pub kind: String,
+    /// Its value, encoded by its kind.
+    pub value: Vec<u8>,
+}
+
+/// What all pieces of one lane share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    /// The stored task name.
+    pub task: String,
+    /// The constraints, sorted.
+    pub constraints: Vec<StoredConstraint>,
+    /// The concurrency key, where the task has one.
+    pub key: Option<String>,
+}
+
+impl Lane {
+    /// The lane of a task without constraints.
+    pub fn of(task: &str) -> Self {
+        Self { task: task.to_owned(), constraints: Vec::new(), key: None }
+    }
+}
+
+/// What scheduling does when unfinished work with the task id exists (S4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Policy {
+    /// Keeps the unfinished piece.
+    Keep,
+    /// Cancels it and stores the new one.
+    Replace,
+    /// Stores the new one to run after it.
+    Append,
+}
+
+/// When a piece may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// After this long, counted from now or, for a Blocked piece, from its release.
+    After(Duration),
+    /// At this moment of the wall clock.
+    At(WallTime),
+}
+
+/// One piece of work to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewWork {
+    /// Its id, made by the caller.
+    pub id: WorkId,
+    /// Its lane.
+    pub lane: Arc<Lane>,
+    /// The task's other names: work of one of them under the same task id is work of the same task.
+    pub aliases: &'static [&'static str],
+    /// Its unique id and what to do when that is taken.
+    pub unique: Option<(String, Policy)>,
+    /// When it may start.
+    pub start: Start,
+    /// How far it jumps the queue, in milliseconds.
+    pub boost_millis: i64,
+    /// Options that are stored with it.
+    pub options: StoredOptions,
+    /// Its input.
+    pub envelope: Envelope,
+}
+
+/// What became of a scheduled piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The piece that stands for the call: the new one, or the one that was kept.
+    pub id: WorkId,
+    /// Which of them.
+    pub how: How,
+}
+
+/// How a scheduled piece came to be stored, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum How {
+    /// It was stored; no unfinished work bore its task id.
+    New,
+    /// The piece that bears the task id was kept, in this state.
+    Kept {
+        /// Its state.
+        state: WorkState,
+        /// Its stored task name: an alias of the task.
+        task: String,
+        /// Whether its stored options differ from those of the call.
+        options_differ: bool,
+    },
+    /// It took the place of these.
+    Replaced(Vec<WorkId>),
+    /// It runs after this one.
+    Appended(WorkId),
+}
+
+/// What may be claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Now.
+    pub now: WallTime,
+    /// The most attempts to start.
+    pub limit: usize,
+    /// What may start, and how many of each.
+    pub grants: Vec<Grant>,
+}
+
+/// Lanes that share permits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// The most attempts to start in these lanes together.
+    pub permits: usize,
+    /// The lanes.
+    pub lanes: Vec<LaneId>,
+}
+
+/// An attempt that may now begin: its claim is durable once the transaction is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The record as claimed: its claim number fences the attempt.
+    pub record: WorkRecord,
+    /// What it is asked to do.
+    pub spec: WorkSpec,
+}
+
+impl Claimed {
+    /// The attempt's name.
+    pub const fn attempt(&self) -> Attempt {
+        Attempt { work: self.record.id, claim: self.record.claim }
+    }
+}
+
+/// The end of one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settle {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// When it ended.
+    pub at: WallTime,
+    /// What becomes of the work.
+    pub settlement: Settlement,
+    /// Whether its body still lives: a blocking body that nobody can stop.
+    pub body: Body,
+}
+
+/// Whether the body of a settled attempt still lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It has ended, or never began.
+    Ended,
+    /// It goes on; `release` will say when it has ended.
+    Living,
+}
+
+/// What becomes of the work when an attempt has ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Settlement {
+    /// It succeeded (S1.5).
+    Succeeded {
+        /// The encoded output, where there is one.
+        output: Option<Vec<u8>>,
+    },
+    /// It failed for good (S1.6).
+    Failed {
+        /// How the attempt ended.
+        end: AttemptEnd,
+        /// Why that is the end.
+        reason: Reason,
+        /// The text of its error.
+        error: String,
+    },
+    /// It runs again (S1.8).
+    Retry {
+        /// How the attempt ended.
+        end: AttemptEnd,
+        /// The text of its error.
+        error: String,
+        /// The back-off, counted from the end of the attempt.
+        after: Duration,
+    },
+    /// It asked to run later; the attempt is given back (S1.9).
+    Snooze {
+        /// How much later.
+        after: Duration,
+    },
+    /// It was stopped; the attempt is given back (S1.10).
+    Return {
+        /// Why it was stopped.
+        reason: Reason,
+    },
+    /// It is set aside (S1.13).
+    Quarantine {
+        /// Why.
+        reason: Reason,
+        /// What was wrong.
+        error: String,
+    },
+}
+
+/// What a settle did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The work moved.
+    Applied,
+    /// The claim was stale; nothing moved.
+    Fenced,
+}
+
+/// Which work a verb is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// One piece.
+    Work(WorkId),
+    /// Every unfinished piece that bears the task id.
+    TaskId(String),
+}
+
+/// A piece of work that a verb moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The piece, with its newest claim.
+    pub attempt: Attempt,
+    /// Its lane.
+    pub lane: LaneId,
+    /// Where it stood; `None` for a new piece.
+    pub from: Option<WorkState>,
+    /// Where it stands.
+    pub to: WorkState,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// How orphans are judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RescueRequest {
+    /// Now.
+    pub now: WallTime,
+    /// The machine's boot, where it is known.
+    pub boot: Option<[u8; 16]>,
+    /// Attempts that had run at least this long are not charged.
+    pub charge_within: Duration,
+}
+
+impl RescueRequest {
+    /// Charges attempts younger than ten minutes.
+    pub const fn new(now: WallTime, boot: Option<[u8; 16]>) -> Self {
+        Self { now, boot, charge_within: Duration::from_secs(600) }
+    }
+}
+
+/// What `rescue` found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rescued {
+    /// Orphans that were enqueued again.
+    pub orphans: Vec<WorkId>,
+    /// How many of them were charged an interruption.
+    pub charged: usize,
+    /// Records that do not read back and were set aside.
+    pub damaged: usize,
+}
+
+/// One piece of work as it can be seen.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WorkView {
+    /// Its record.
+    pub record: WorkRecord,
+    /// Its lane.
+    pub lane: Arc<Lane>,
+    /// What it is asked to do, or why that does not read back.
+    pub spec: Result<WorkSpec, Damage>,
+    /// The error texts of its remembered attempts, by claim.
+    pub errors: Vec<(u64, String)>,
+}
+
+impl WorkView {
+    /// The view of these parts.
+    pub const fn new(
+        record: WorkRecord,
+        lane: Arc<Lane>,
+        spec: Result<WorkSpec, Damage>,
+        errors: Vec<(u64, String)>,
+    ) -> Self {
+        Self { record, lane, spec, errors }
+    }
+}
+
+/// Which records a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// States that it shows; empty for all.
+    pub states: Vec<WorkState>,
+    /// Task names that it shows; empty for all.
+    pub tasks: Vec<String>,
+    /// Shows only what stands behind this id.
+    pub after: Option<WorkId>,
+    /// The most records on a page.
+    pub limit: usize,
+}
+
+/// One lane as it can be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneView {
+    /// Its id.
+    pub id: LaneId,
+    /// What its pieces share.
+    pub lane: Arc<Lane>,
+    /// How many pieces are ready in it.
+    pub ready: u64,
+}
