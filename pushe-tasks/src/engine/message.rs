@@ -1,0 +1,135 @@
+//! The messages between callers, writer, dispatcher and attempts.
+//!
+//! Invariant: every piece of state has one owner, and these are the only ways to reach it.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushe_tasks_store::{
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
+    VerbError, WorkId, WorkState, WorkView,
+};
+use tokio::sync::oneshot;
+
+use super::credit::CreditUpdate;
+use crate::clock::MonoTime;
+use crate::explain::Standing;
+use crate::health::EngineHealth;
+use crate::outcome::TaskError;
+use crate::scheduler::ShutdownReport;
+
+/// Why a verb was not carried out.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The verb was refused and changed nothing.
+    #[error(transparent)]
+    Verb(#[from] VerbError),
+    /// Its transaction did not become durable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine has stopped.
+    #[error("the scheduler has been shut down; schedule before that, or start a new one")]
+    Stopped,
+}
+
+/// Where the answer to a request goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Verbs that change the store: they share a transaction with all that wait beside them.
+    Write(Write),
+    /// Looks at what is durable, after the writes that wait beside it.
+    Read(Read),
+    /// The dispatcher lets more or less be claimed.
+    Credit(CreditUpdate),
+    /// Delayed work may have fallen due, held settles may be tried again.
+    Wake,
+    /// No more requests will come: carry out what waits and end.
+    Finish,
+}
+
+/// A verb that changes the store.
+#[derive(Debug)]
+pub(crate) enum Write {
+    Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
+    Cancel(Target, Reply<Vec<Moved>>),
+    Settle(Settle),
+    Release(Attempt),
+    Progress(Attempt, Vec<u8>),
+    Prune(usize),
+    RecordStop(Reply<()>),
+}
+
+/// A look at the store.
+#[derive(Debug)]
+pub(crate) enum Read {
+    Work(WorkId, Reply<Option<WorkView>>),
+    TaskId(String, Reply<Option<WorkView>>),
+    Output(WorkId, Reply<Option<Vec<u8>>>),
+    List(Filter, Reply<Vec<WorkView>>),
+    Facts(Reply<StoreFacts>),
+}
+
+/// What the dispatcher is told.
+pub(crate) enum Event {
+    /// A commit is durable, and these attempts were claimed in it.
+    Committed(Changes, Vec<Claimed>),
+    /// A commit failed; settles are held until the writer is woken again.
+    StoreTrouble(StoreError),
+    /// The body of an attempt was polled for the first time.
+    Started(Attempt, MonoTime),
+    /// An attempt has ended, and its body with it.
+    Ended(Attempt, Ended),
+    /// A constraint source read something new.
+    Reading(crate::constraint::SourceKey, Arc<dyn Any + Send + Sync>),
+    /// Somebody waits for a piece of work to finish.
+    Wait(WorkId, oneshot::Sender<WorkState>),
+    /// Somebody asks what keeps a piece of work from running.
+    Explain(Box<WorkView>, oneshot::Sender<Standing>),
+    /// Somebody asks how the engine is.
+    Health(oneshot::Sender<EngineHealth>),
+    /// The engine is to stop, giving bodies this long.
+    Shutdown(Duration, oneshot::Sender<ShutdownReport>),
+    /// The last handle is gone: stop without waiting for anybody.
+    Abandon,
+}
+
+/// How the body of an attempt ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It succeeded, with this encoded output.
+    Success(Option<Vec<u8>>),
+    /// It succeeded, but its output cannot be stored.
+    BadOutput(String),
+    /// It answered an error or asked for something else than success.
+    Error(TaskError),
+    /// It panicked.
+    Panic(String),
+    /// It was dropped after it had been told to stop and its grace had passed.
+    Dropped,
+    /// It never began: the payload does not read back.
+    BadPayload(String),
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Committed(changes, claimed) => {
+                return write!(f, "Committed({}, {} claimed)", changes.commit, claimed.len());
+            }
+            Self::StoreTrouble(_) => "StoreTrouble",
+            Self::Started(..) => "Started",
+            Self::Ended(..) => "Ended",
+            Self::Reading(..) => "Reading",
+            Self::Wait(..) => "Wait",
+            Self::Explain(..) => "Explain",
+            Self::Health(_) => "Health",
+            Self::Shutdown(..) => "Shutdown",
+            Self::Abandon => "Abandon",
+        };
+        f.write_str(name)
+    }
+}

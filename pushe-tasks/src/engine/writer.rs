@@ -1,0 +1,220 @@
+//! The owner of the store: gathers what waits, applies it in one transaction, makes it durable, then answers.
+//!
+//! A lone call is not made to wait for company: a group is what has gathered while the last one committed, and what still
+//! arrives while this one is applied. What may start is claimed in the same transaction, within the dispatcher's credit.
+//!
+//! Invariant: nobody is told of anything before the commit that holds it is durable, and a settle that could not be
+//! committed is held and tried again, so that the body of an ended attempt does not run twice while the process lives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pushe_tasks_store::{Changes, Claimed, Look, Store, StoreError, VerbError, WallTime};
+
+use super::credit::Credit;
+use super::mailbox::Mailbox;
+use super::message::{Event, Read, Refusal, Reply, Request, Write};
+use super::verb::{self, Done};
+use crate::clock::Clock;
+
+/// How often one group looks for late arrivals before it commits: enough to catch those whom the last answers woke, few
+/// enough that a steady stream cannot hold the commit back.
+const LATE_LOOKS: usize = 2;
+
+/// The owner of the store.
+pub(crate) struct Writer {
+    store: Box<dyn Store>,
+    intake: Intake,
+    events: Arc<Mailbox<Event>>,
+    clock: Arc<dyn Clock>,
+    figures: Arc<WriterFigures>,
+    /// Settles and releases whose commit failed: they go first into the next group.
+    held: Vec<Write>,
+}
+
+/// What the writer counts, for health and for gates without timing.
+#[derive(Debug, Default)]
+pub(crate) struct WriterFigures {
+    /// Transactions made durable.
+    pub(crate) commits: AtomicU64,
+    /// Verbs that they held.
+    pub(crate) verbs: AtomicU64,
+    /// Settles that wait for the store to work again.
+    pub(crate) held: AtomicU64,
+}
+
+/// What a writer does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Waits for a request.
+    Wait,
+    /// There is more to do at once.
+    Again,
+    /// Nothing more will come.
+    End,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        store: Box<dyn Store>,
+        requests: Arc<Mailbox<Request>>,
+        events: Arc<Mailbox<Event>>,
+        clock: Arc<dyn Clock>,
+        figures: Arc<WriterFigures>,
+    ) -> Self {
+        Self { store, intake: Intake::new(requests), events, clock, figures, held: Vec::new() }
+    }
+
+    /// Steps until it has been told to finish.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match self.step() {
+                Next::Again => {}
+                Next::Wait => self.intake.requests.arrival().await,
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Carries out what waits: at most one write transaction, and then the reads.
+    pub(crate) fn step(&mut self) -> Next {
+        self.intake.gather();
+        let mut more_due = false;
+        if self.intake.wants_commit() {
+            self.intake.writes.splice(0..0, self.held.drain(..));
+            more_due = self.commit();
+        }
+        for read in std::mem::take(&mut self.intake.reads) {
+            self.read(read);
+        }
+        match (self.intake.finishing, more_due) {
+            (true, _) => Next::End,
+            (false, true) => Next::Again,
+            (false, false) => Next::Wait,
+        }
+    }
+
+    /// Applies what waits in one transaction; answers whether more work has fallen due than one claim files.
+    fn commit(&mut self) -> bool {
+        let now = self.clock.wall();
+        let (mut done, mut claimed) = (Vec::new(), Vec::new());
+        let intake = &mut self.intake;
+        let result = self.store.write(&mut |verbs| {
+            for _ in 0..LATE_LOOKS {
+                let writes = std::mem::take(&mut intake.writes);
+                done.extend(writes.into_iter().map(|write| verb::apply(verbs, write, now)));
+                intake.gather();
+                if intake.writes.is_empty() {
+                    break;
+                }
+            }
+            claimed = intake.claim(verbs, now);
+        });
+        match result {
+            Ok(changes) => self.publish(done, claimed, changes, now),
+            Err(error) => {
+                self.refuse(done, error);
+                false
+            }
+        }
+    }
+
+    fn publish(&mut self, done: Vec<Done>, claimed: Vec<Claimed>, changes: Changes, now: WallTime) -> bool {
+        self.figures.commits.fetch_add(1, Ordering::Relaxed);
+        self.figures.verbs.fetch_add(done.len() as u64, Ordering::Relaxed);
+        self.figures.held.store(0, Ordering::Relaxed);
+        self.intake.credit.spend(&claimed);
+        let more_due = self.intake.claims && changes.next_due.is_some_and(|due| due <= now);
+        // The dispatcher first: a body is nearer to its start than a caller to its next call.
+        let _ = self.events.send(Event::Committed(changes, claimed));
+        done.into_iter().for_each(Done::answer);
+        more_due
+    }
+
+    fn refuse(&mut self, done: Vec<Done>, error: StoreError) {
+        tracing::error!(%error, "a commit failed");
+        self.held.extend(done.into_iter().filter_map(|done| done.refuse(&error)));
+        self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
+        let _ = self.events.send(Event::StoreTrouble(error));
+    }
+
+    fn read(&mut self, read: Read) {
+        match read {
+            Read::Facts(reply) => drop(reply.send(Ok(self.store.facts().clone()))),
+            Read::Work(id, reply) => self.look(reply, |look| look.get(id)),
+            Read::TaskId(id, reply) => self.look(reply, |look| look.newest_with_task_id(&id)),
+            Read::Output(id, reply) => self.look(reply, |look| look.output(id)),
+            Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
+        }
+    }
+
+    fn look<T>(&mut self, reply: Reply<T>, body: impl Fn(&dyn Look) -> Result<T, VerbError>) {
+        let mut answer = Err(Refusal::Store(StoreError::Failed("it read nothing".to_owned())));
+        if let Err(error) = self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
+            answer = Err(error.into());
+        }
+        let _ = reply.send(answer);
+    }
+}
+
+/// What has come in and is not carried out yet.
+struct Intake {
+    requests: Arc<Mailbox<Request>>,
+    /// Taken from the mailbox, not yet sorted; empty between calls of `gather`.
+    unsorted: Vec<Request>,
+    writes: Vec<Write>,
+    reads: Vec<Read>,
+    credit: Credit,
+    /// Something may be claimed that could not be before.
+    woken: bool,
+    /// Whether the last transaction went as far as to claim, which files due work as ready.
+    claims: bool,
+    finishing: bool,
+}
+
+impl Intake {
+    fn new(requests: Arc<Mailbox<Request>>) -> Self {
+        Self {
+            requests,
+            unsorted: Vec::new(),
+            writes: Vec::new(),
+            reads: Vec::new(),
+            credit: Credit::default(),
+            woken: false,
+            claims: false,
+            finishing: false,
+        }
+    }
+
+    /// Sorts what waits in the mailbox.
+    fn gather(&mut self) {
+        self.requests.take(&mut self.unsorted);
+        for request in self.unsorted.drain(..) {
+            match request {
+                Request::Write(write) => self.writes.push(write),
+                Request::Read(read) => self.reads.push(read),
+                Request::Wake => self.woken = true,
+                Request::Finish => self.finishing = true,
+                Request::Credit(update) => {
+                    self.credit.update(update);
+                    self.woken = true;
+                }
+            }
+        }
+    }
+
+    fn wants_commit(&mut self) -> bool {
+        std::mem::take(&mut self.woken) || !self.writes.is_empty()
+    }
+
+    /// Claims what the credit allows; a verb error here has already condemned the transaction.
+    fn claim(&mut self, verbs: &mut dyn pushe_tasks_store::Verbs, now: WallTime) -> Vec<Claimed> {
+        self.claims = false;
+        if self.finishing {
+            return Vec::new();
+        }
+        let Some(request) = self.credit.request(now) else { return Vec::new() };
+        self.claims = true;
+        verbs.claim(request).unwrap_or_default()
+    }
+}
