@@ -1,0 +1,127 @@
+//! Rules of single options and between options.
+//!
+//! Invariant: a rule answers about the values it is given and looks at nothing else.
+
+use std::time::Duration;
+
+use crate::OptionError;
+use crate::limits::{ID_BYTES, NAME_BYTES};
+
+/// A task id has 1 to 512 bytes.
+pub fn id(id: &str) -> Result<(), OptionError> {
+    match id.len() {
+        0 => Err(OptionError::IdEmpty),
+        bytes if bytes > ID_BYTES => Err(OptionError::IdTooLong { bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// A task name or alias has 1 to 512 bytes.
+pub fn name(name: &str) -> Result<(), OptionError> {
+    match name.len() {
+        0 => Err(OptionError::NameEmpty),
+        bytes if bytes > NAME_BYTES => Err(OptionError::NameTooLong { bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// An alias is another name than the task's own and than the aliases before it.
+pub fn alias(alias: &str, name: &str, earlier: &[impl AsRef<str>]) -> Result<(), OptionError> {
+    self::name(alias)?;
+    if alias == name {
+        return Err(OptionError::AliasIsName { alias: alias.to_owned() });
+    }
+    if earlier.iter().any(|other| other.as_ref() == alias) {
+        return Err(OptionError::AliasTwice { alias: alias.to_owned() });
+    }
+    Ok(())
+}
+
+/// A duration that is given is not zero.
+pub fn not_zero(option: &'static str, value: Duration) -> Result<(), OptionError> {
+    if value.is_zero() { Err(OptionError::ZeroDuration { option }) } else { Ok(()) }
+}
+
+/// At least one attempt is made.
+pub fn max_attempts(value: u64) -> Result<(), OptionError> {
+    if value == 0 { Err(OptionError::ZeroAttempts) } else { Ok(()) }
+}
+
+/// The random part of a back-off is a fraction of it.
+pub fn jitter(value: f64) -> Result<(), OptionError> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(OptionError::Jitter) }
+}
+
+/// The first back-off is not longer than the longest.
+pub fn backoff(delay: Duration, max_delay: Duration) -> Result<(), OptionError> {
+    if delay > max_delay { Err(OptionError::DelayAboveMax) } else { Ok(()) }
+}
+
+/// At least one piece of work may run.
+pub fn concurrency(value: u64) -> Result<(), OptionError> {
+    if value == 0 { Err(OptionError::ZeroConcurrency) } else { Ok(()) }
+}
+
+/// A policy says what becomes of work with the same id, so there must be an id.
+pub fn policy(has_policy: bool, has_id: bool) -> Result<(), OptionError> {
+    if has_policy && !has_id { Err(OptionError::PolicyWithoutId) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_names_have_1_to_512_bytes() {
+        let check = |length: usize, id_expected, name_expected| {
+            assert_eq!(id(&"x".repeat(length)), id_expected, "{length}");
+            assert_eq!(name(&"x".repeat(length)), name_expected, "{length}");
+        };
+        check(0, Err(OptionError::IdEmpty), Err(OptionError::NameEmpty));
+        check(1, Ok(()), Ok(()));
+        check(512, Ok(()), Ok(()));
+        let bytes = 513;
+        check(bytes, Err(OptionError::IdTooLong { bytes }), Err(OptionError::NameTooLong { bytes }));
+    }
+
+    #[test]
+    fn aliases_are_other_names() {
+        let check = |given: &str, earlier: &[&str], expected| {
+            assert_eq!(alias(given, "Upload", earlier), expected, "{given}");
+        };
+        check("Old", &[], Ok(()));
+        check("Old", &["Older"], Ok(()));
+        check("", &[], Err(OptionError::NameEmpty));
+        check("Upload", &[], Err(OptionError::AliasIsName { alias: "Upload".into() }));
+        check("Old", &["Old"], Err(OptionError::AliasTwice { alias: "Old".into() }));
+    }
+
+    #[test]
+    fn numbers_keep_their_range() {
+        assert_eq!(max_attempts(0), Err(OptionError::ZeroAttempts));
+        assert_eq!(max_attempts(1), Ok(()));
+        assert_eq!(concurrency(0), Err(OptionError::ZeroConcurrency));
+        assert_eq!(concurrency(1), Ok(()));
+        for (value, good) in
+            [(0.0, true), (0.1, true), (1.0, true), (1.01, false), (-0.1, false), (f64::NAN, false)]
+        {
+            assert_eq!(jitter(value).is_ok(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn durations_fit_each_other() {
+        let second = Duration::from_secs(1);
+        assert_eq!(not_zero("delay", Duration::ZERO), Err(OptionError::ZeroDuration { option: "delay" }));
+        assert_eq!(not_zero("delay", Duration::from_millis(1)), Ok(()));
+        assert_eq!(backoff(second, second), Ok(()));
+        assert_eq!(backoff(second * 2, second), Err(OptionError::DelayAboveMax));
+    }
+
+    #[test]
+    fn a_policy_needs_an_id() {
+        assert_eq!(policy(true, false), Err(OptionError::PolicyWithoutId));
+        assert_eq!(policy(true, true), Ok(()));
+        assert_eq!(policy(false, false), Ok(()));
+    }
+}

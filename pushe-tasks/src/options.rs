@@ -1,0 +1,448 @@
+//! How work of a task is scheduled.
+//!
+//! Invariant: every value here can be made in a constant and has nothing to drop. What is wrong with a
+//! value is said by `check`, with the rules that the attribute applies to its literals.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use pushe_tasks_syntax::{limits, rules};
+
+use crate::task::Task;
+
+pub use pushe_tasks_syntax::OptionError;
+
+/// What scheduling does when unfinished work with the same id exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExistingWorkPolicy {
+    /// The old work stays, and nothing is added.
+    Keep,
+    /// The old work is cancelled, and the new one takes its place.
+    Replace,
+    /// The new work runs after the old, whatever became of that.
+    #[default]
+    Append,
+}
+
+/// The network that work needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NetworkType {
+    /// None.
+    #[default]
+    NotRequired,
+    /// Any that leads beyond this machine.
+    Connected,
+}
+
+/// How the time between attempts grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backoff {
+    /// It doubles with each attempt.
+    #[default]
+    Exponential,
+    /// It grows by the first delay with each attempt.
+    Linear,
+    /// It stays the same.
+    Fixed,
+}
+
+/// Where the body of a task runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RunOn {
+    /// On the runtime that the engine was started on.
+    #[default]
+    Io,
+    /// On one thread of its own, which all such tasks share.
+    Cpu,
+    /// On the pool for blocking calls; the task is a plain `fn`.
+    Blocking,
+}
+
+/// When and how often a failed attempt is made again.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use pushe_tasks::{Backoff, RetryOptions};
+///
+/// const RETRY: RetryOptions =
+///     RetryOptions::new().max_attempts(8).backoff(Backoff::Linear).delay(Duration::from_secs(5));
+///
+/// assert_eq!(RETRY.attempt_limit(), Some(8));
+/// assert_eq!(RETRY.longest_delay(), Duration::from_secs(5 * 60 * 60));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryOptions {
+    max_attempts: Option<u32>,
+    backoff: Backoff,
+    delay: Duration,
+    max_delay: Duration,
+    jitter: f64,
+}
+
+impl RetryOptions {
+    /// Any number of attempts; exponential back-off from 30 s to 5 h, with a tenth of it at random.
+    pub const fn new() -> Self {
+        Self {
+            max_attempts: None,
+            backoff: Backoff::Exponential,
+            delay: limits::RETRY_DELAY,
+            max_delay: limits::RETRY_MAX_DELAY,
+            jitter: limits::RETRY_JITTER,
+        }
+    }
+
+    /// Makes at most this many attempts, the first one included.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Lets the time between attempts grow so.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Waits this long before the second attempt.
+    #[must_use]
+    pub const fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Never waits longer than this.
+    #[must_use]
+    pub const fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// Lengthens or shortens each wait at random by up to this fraction of it.
+    #[must_use]
+    pub const fn jitter(mut self, fraction: f64) -> Self {
+        self.jitter = fraction;
+        self
+    }
+
+    /// Most attempts, the first one included; none without a limit.
+    pub const fn attempt_limit(&self) -> Option<u32> {
+        self.max_attempts
+    }
+
+    /// How the time between attempts grows.
+    pub const fn backoff_kind(&self) -> Backoff {
+        self.backoff
+    }
+
+    /// The wait before the second attempt.
+    pub const fn first_delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// The longest wait.
+    pub const fn longest_delay(&self) -> Duration {
+        self.max_delay
+    }
+
+    /// The random part of a wait, as a fraction of it.
+    pub const fn jitter_fraction(&self) -> f64 {
+        self.jitter
+    }
+
+    /// Says which rule these options break, if any.
+    ///
+    /// # Errors
+    /// No attempt at all; a wait of zero; a first wait longer than the longest; a random part outside of
+    /// 0 to 1.
+    pub fn check(&self) -> Result<(), OptionError> {
+        rules::max_attempts(self.max_attempts.map_or(1, u64::from))?;
+        rules::not_zero("delay", self.delay)?;
+        rules::not_zero("max_delay", self.max_delay)?;
+        rules::backoff(self.delay, self.max_delay)?;
+        rules::jitter(self.jitter)
+    }
+}
+
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How the id of a piece of work is made.
+enum TaskId<T: Task> {
+    Fixed(&'static str),
+    Made(fn(&T::Input) -> String),
+}
+
+/// How work of the task `T` is scheduled where a call says nothing else.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task(id = "upload/{0}", policy = Keep, network = Connected)]
+/// async fn upload(_: (u32, String)) {}
+///
+/// let input = (7, "a.jpg".to_owned());
+/// assert_eq!(Upload::OPTIONS.task_id(&input).as_deref(), Some("upload/7"));
+/// assert_eq!(Upload::OPTIONS.existing_work_policy(), ExistingWorkPolicy::Keep);
+/// ```
+pub struct TaskOptions<T: Task> {
+    id: Option<TaskId<T>>,
+    policy: Option<ExistingWorkPolicy>,
+    network: NetworkType,
+    retry: RetryOptions,
+    timeout: Option<Duration>,
+    delay: Duration,
+    concurrency: Option<u32>,
+    run_on: RunOn,
+}
+
+impl<T: Task> TaskOptions<T> {
+    /// No id, no constraint, no limit, no delay, default retry.
+    pub const fn new() -> Self {
+        Self {
+            id: None,
+            policy: None,
+            network: NetworkType::NotRequired,
+            retry: RetryOptions::new(),
+            timeout: None,
+            delay: Duration::ZERO,
+            concurrency: None,
+            run_on: RunOn::Io,
+        }
+    }
+
+    /// Gives all work of the task one id.
+    #[must_use]
+    pub const fn id(mut self, id: &'static str) -> Self {
+        self.id = Some(TaskId::Fixed(id));
+        self
+    }
+
+    /// Makes the id of each piece of work from its input.
+    #[must_use]
+    pub const fn id_with(mut self, make: fn(&T::Input) -> String) -> Self {
+        self.id = Some(TaskId::Made(make));
+        self
+    }
+
+    /// Decides about unfinished work with the same id.
+    #[must_use]
+    pub const fn policy(mut self, policy: ExistingWorkPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Needs this network.
+    #[must_use]
+    pub const fn network(mut self, network: NetworkType) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Makes failed attempts again so.
+    #[must_use]
+    pub const fn retry(mut self, retry: RetryOptions) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Ends an attempt that takes longer than this.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Starts the first attempt no sooner than this after it was scheduled.
+    #[must_use]
+    pub const fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Runs at most this many pieces of the task's work at a time.
+    #[must_use]
+    pub const fn concurrency(mut self, limit: u32) -> Self {
+        self.concurrency = Some(limit);
+        self
+    }
+
+    /// Runs the body there.
+    #[must_use]
+    pub const fn run_on(mut self, run_on: RunOn) -> Self {
+        self.run_on = run_on;
+        self
+    }
+
+    /// The id of work with this input; none where every call is its own work.
+    pub fn task_id(&self, input: &T::Input) -> Option<Cow<'static, str>> {
+        self.id.as_ref().map(|id| match id {
+            TaskId::Fixed(id) => Cow::Borrowed(*id),
+            TaskId::Made(make) => Cow::Owned(make(input)),
+        })
+    }
+
+    /// What happens to unfinished work with the same id: `Append` where nothing is said.
+    pub const fn existing_work_policy(&self) -> ExistingWorkPolicy {
+        match self.policy {
+            Some(policy) => policy,
+            None => ExistingWorkPolicy::Append,
+        }
+    }
+
+    /// The network that work needs.
+    pub const fn network_type(&self) -> NetworkType {
+        self.network
+    }
+
+    /// When and how often a failed attempt is made again.
+    pub const fn retry_options(&self) -> RetryOptions {
+        self.retry
+    }
+
+    /// The longest time for one attempt.
+    pub const fn time_limit(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The least time from scheduling to the first attempt.
+    pub const fn initial_delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// Most pieces of the task's work that run at a time.
+    pub const fn concurrency_limit(&self) -> Option<u32> {
+        self.concurrency
+    }
+
+    /// Where the body runs.
+    pub const fn runs_on(&self) -> RunOn {
+        self.run_on
+    }
+
+    /// Says which rule these options break, if any.
+    ///
+    /// The attribute has judged what it wrote; this is for options that were written by hand.
+    ///
+    /// # Errors
+    /// An id that is empty or too long; a policy without an id; a time limit or a concurrency of zero;
+    /// what [`RetryOptions::check`] refuses.
+    pub fn check(&self) -> Result<(), OptionError> {
+        if let Some(TaskId::Fixed(id)) = &self.id {
+            rules::id(id)?;
+        }
+        rules::policy(self.policy.is_some(), self.id.is_some())?;
+        if let Some(timeout) = self.timeout {
+            rules::not_zero("timeout", timeout)?;
+        }
+        rules::concurrency(self.concurrency.map_or(1, u64::from))?;
+        self.retry.check()
+    }
+}
+
+impl<T: Task> Default for TaskOptions<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// Written out, because a derive would ask the same of the task's type.
+impl<T: Task> Clone for TaskId<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Task> Copy for TaskId<T> {}
+
+impl<T: Task> Clone for TaskOptions<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Task> Copy for TaskOptions<T> {}
+
+impl<T: Task> fmt::Debug for TaskOptions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.as_ref().map(|id| match id {
+            TaskId::Fixed(id) => *id,
+            TaskId::Made(_) => "(made from the input)",
+        });
+        f.debug_struct("TaskOptions")
+            .field("task", &T::NAME)
+            .field("id", &id)
+            .field("policy", &self.policy)
+            .field("network", &self.network)
+            .field("retry", &self.retry)
+            .field("timeout", &self.timeout)
+            .field("delay", &self.delay)
+            .field("concurrency", &self.concurrency)
+            .field("run_on", &self.run_on)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::TaskContext;
+    use crate::outcome::{Outcome, TaskError};
+
+    struct Nothing;
+
+    impl Task for Nothing {
+        const NAME: &'static str = "Nothing";
+        const OPTIONS: TaskOptions<Self> = TaskOptions::new();
+        type Input = u8;
+        type Output = ();
+
+        async fn perform(_: u8, _: TaskContext) -> Result<Outcome, TaskError> {
+            Ok(Outcome::SUCCESS)
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_defaults_break_no_rule() {
+        assert_eq!(Nothing::OPTIONS.check(), Ok(()));
+        assert_eq!(Nothing::OPTIONS.task_id(&1), None);
+        assert_eq!(Nothing::OPTIONS.existing_work_policy(), ExistingWorkPolicy::Append);
+        assert!(!std::mem::needs_drop::<TaskOptions<Nothing>>());
+    }
+
+    #[test]
+    fn options_written_by_hand_are_judged() {
+        let check = |options: TaskOptions<Nothing>, expected| assert_eq!(options.check(), expected);
+        let new = TaskOptions::<Nothing>::new;
+        check(new().id("a").policy(ExistingWorkPolicy::Keep), Ok(()));
+        check(new().id(""), Err(OptionError::IdEmpty));
+        check(new().policy(ExistingWorkPolicy::Keep), Err(OptionError::PolicyWithoutId));
+        check(new().timeout(Duration::ZERO), Err(OptionError::ZeroDuration { option: "timeout" }));
+        check(new().concurrency(0), Err(OptionError::ZeroConcurrency));
+        let retry = |retry, expected| check(new().retry(retry), expected);
+        retry(RetryOptions::new().max_attempts(0), Err(OptionError::ZeroAttempts));
+        retry(RetryOptions::new().jitter(1.5), Err(OptionError::Jitter));
+        retry(RetryOptions::new().delay(Duration::ZERO), Err(OptionError::ZeroDuration { option: "delay" }));
+        retry(RetryOptions::new().delay(SECOND * 2).max_delay(SECOND), Err(OptionError::DelayAboveMax));
+    }
+
+    #[test]
+    fn an_id_is_fixed_or_made() {
+        let made = TaskOptions::<Nothing>::new().id_with(|input| format!("n/{input}"));
+        assert_eq!(made.task_id(&7).as_deref(), Some("n/7"));
+        assert_eq!(TaskOptions::<Nothing>::new().id("n").task_id(&7).as_deref(), Some("n"));
+    }
+}
