@@ -1,3 +1,4 @@
 //! Durable background tasks.
 
 pub mod clock;
+pub mod constraint;
