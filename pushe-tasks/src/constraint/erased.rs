@@ -157,7 +157,8 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
     fn check(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
         match reading {
             ErasedReading::Known(state) => {
-                let state = (&**state as &dyn Any).downcast_ref().expect("a reading reaches its own constraints");
+                let state =
+                    (&**state as &dyn Any).downcast_ref().expect("a reading reaches its own constraints");
                 self.constraint.check(state, now)
             }
             ErasedReading::Unknown(why) => self.constraint.unknown(why),

@@ -68,8 +68,9 @@ impl ConstraintKinds {
         if !self.sources.contains_key(&known.source) {
             return held(format!("the source of constraint kind `{kind}` is not registered"));
         }
-        (known.decode)(bytes)
-            .unwrap_or_else(|error| held(format!("the stored constraint of kind `{kind}` cannot be read: {error}")))
+        (known.decode)(bytes).unwrap_or_else(|error| {
+            held(format!("the stored constraint of kind `{kind}` cannot be read: {error}"))
+        })
     }
 
     /// The source that serves a key of a constraint that [`ConstraintKinds::constraint`] returned.

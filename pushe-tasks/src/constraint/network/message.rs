@@ -15,7 +15,6 @@ const FLAG_DUMP: u16 = 0x300;
 /// Something changed while the dump was made: its parts may not belong together.
 pub(super) const FLAG_DUMP_INTERRUPTED: u16 = 0x10;
 
-pub(super) const ADDRESS_FAMILY_ANY: u8 = 0;
 pub(super) const ADDRESS_FAMILY_V4: u8 = 2;
 pub(super) const ADDRESS_FAMILY_V6: u8 = 10;
 
@@ -132,4 +131,50 @@ pub(super) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
 
 pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_framed() {
+        let links = dump_links(7);
+        let message = Messages(&links).next().expect("one message");
+        assert_eq!((message.kind, message.flags, message.sequence), (GET_LINK, 0x301, 7));
+        let mask = Attributes::of_link(message.body).next();
+        assert_eq!(mask, Some((LINK_EXT_MASK, &SKIP_STATISTICS.to_ne_bytes()[..])));
+        let routes = dump_routes(ADDRESS_FAMILY_V6, 8);
+        let message = Messages(&routes).next().expect("one message");
+        assert_eq!((message.kind, message.sequence, message.body.len()), (GET_ROUTE, 8, ROUTE_HEADER));
+        assert_eq!(message.body[0], ADDRESS_FAMILY_V6);
+    }
+
+    #[test]
+    fn a_length_that_lies_ends_the_iteration() {
+        let good = dump_links(1);
+        for lie in [0_u32, 1, 15, 41, u32::MAX] {
+            let mut bytes = [good.clone(), good.clone()].concat();
+            bytes[good.len()..][..4].copy_from_slice(&lie.to_ne_bytes());
+            assert_eq!(Messages(&bytes).count(), 1, "a message of length {lie}");
+        }
+        for lie in [0_u16, 3, 9, u16::MAX] {
+            let bytes = [u16::to_ne_bytes(4), [1, 0], lie.to_ne_bytes(), [2, 0], [0; 2], [0; 2]].concat();
+            assert_eq!(Attributes(&bytes).count(), 1, "an attribute of length {lie}");
+        }
+    }
+
+    #[test]
+    fn an_unpadded_end_is_read() {
+        let bytes = [u16::to_ne_bytes(5), 1_u16.to_ne_bytes(), [9, 0]].concat();
+        assert_eq!(Attributes(&bytes[..5]).next(), Some((1, &[9][..])));
+    }
+
+    #[test]
+    fn an_error_is_a_positive_number() {
+        let error = |body: &[u8]| Message { kind: ERROR, flags: 0, sequence: 1, body }.error();
+        assert_eq!(error(&i32::to_ne_bytes(-105)), 105);
+        assert_eq!(error(&i32::to_ne_bytes(i32::MIN)), i32::MAX);
+        assert_eq!(error(&[]), 0);
+    }
 }

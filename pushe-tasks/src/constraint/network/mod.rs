@@ -99,9 +99,9 @@ impl Constraint for NetworkConstraint {
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
         match *bytes {
             [Self::FORMAT, 1] => Ok(Self::connected()),
-            [Self::FORMAT, code] => {
-                Err(ConstraintDecodeError::new(format!("this program knows no network type with code {code}")))
-            }
+            [Self::FORMAT, code] => Err(ConstraintDecodeError::new(format!(
+                "this program knows no network type with code {code}"
+            ))),
             [format, ..] if format > Self::FORMAT => {
                 Err(ConstraintDecodeError::new(format!("format {format} is newer than this program")))
             }
@@ -203,7 +203,9 @@ impl Source for NetworkSource {
         if let Some(options) = &self.netlink {
             match netlink::Monitor::open(*options) {
                 Ok(monitor) => return monitor.watch(&*self.clock, &out).await,
-                Err(error) => tracing::info!(%error, "netlink cannot be used; the network is looked at every 5 s"),
+                Err(error) => {
+                    tracing::info!(%error, "netlink cannot be used; the network is looked at every 5 s");
+                }
             }
         }
         portable::watch(&*self.clock, &out).await;

@@ -164,11 +164,12 @@ impl Lister {
         rustix::net::sendto(&self.socket, &request(self.sequence), SendFlags::empty(), &kernel)?;
         let mut whole = true;
         loop {
-            let (length, from) = match rustix::net::recvfrom(&self.socket, &mut self.buffer[..], RecvFlags::TRUNC) {
-                Ok((_, length, from)) => (length, from),
-                Err(Errno::INTR) => continue,
-                Err(error) => return Err(error.into()),
-            };
+            let (length, from) =
+                match rustix::net::recvfrom(&self.socket, &mut self.buffer[..], RecvFlags::TRUNC) {
+                    Ok((_, length, from)) => (length, from),
+                    Err(Errno::INTR) => continue,
+                    Err(error) => return Err(error.into()),
+                };
             let Some(datagram) = self.buffer.get(..length) else {
                 return Err(io::Error::other("a netlink message is longer than its buffer"));
             };

@@ -64,7 +64,8 @@ pub(super) fn parse_default_route(body: &[u8], hops: &mut Vec<Hop>) -> Option<()
     if prefix != 0 || kind != TYPE_UNICAST || flags & ROUTE_CLONED != 0 {
         return None;
     }
-    let attribute = |wanted| Attributes::of_route(body).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let attribute =
+        |wanted| Attributes::of_route(body).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
     let table = attribute(ROUTE_TABLE).and_then(|value| u32_at(value, 0)).unwrap_or(table.into());
     if table == TABLE_LOCAL {
         return None;
