@@ -4,6 +4,7 @@
 extern crate self as pushe_tasks;
 
 pub mod clock;
+pub mod constraint;
 mod context;
 mod data;
 mod entry;
@@ -36,3 +37,4 @@ pub mod prelude {
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod constraint;
