@@ -52,9 +52,16 @@ mod tests {
 
     #[test]
     fn s3_1_delays_grow_as_their_kind_says_and_saturate() {
-        for (retries, expected) in
-            [(0, 30), (1, 30), (2, 60), (3, 120), (10, 15_360), (11, 18_000), (33, 18_000), (u32::MAX, 18_000)]
-        {
+        for (retries, expected) in [
+            (0, 30),
+            (1, 30),
+            (2, 60),
+            (3, 120),
+            (10, 15_360),
+            (11, 18_000),
+            (33, 18_000),
+            (u32::MAX, 18_000),
+        ] {
             check(Backoff::Exponential, retries, expected);
         }
         for (retries, expected) in [(1, 30), (2, 60), (3, 90), (600, 18_000), (u32::MAX, 18_000)] {

@@ -3,7 +3,9 @@
 // The attribute names this crate by its path, in this crate's own examples and tests too.
 extern crate self as pushe_tasks;
 
+mod backoff;
 pub mod clock;
+mod codec;
 pub mod constraint;
 mod context;
 mod data;
@@ -11,6 +13,8 @@ mod entry;
 mod extract;
 mod options;
 mod outcome;
+mod park;
+mod random;
 mod schedule;
 mod task;
 
@@ -37,4 +41,3 @@ pub mod prelude {
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-pub mod constraint;

@@ -1,0 +1,156 @@
+//! One attempt: decode, run, catch what it throws, report.
+//!
+//! Invariant: whatever a body does, exactly one `Ended` is reported for its attempt, and after that nothing of the body
+//! lives. (A body that never returns reports nothing: the dispatcher then gives it up as a zombie.)
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use pushe_tasks_store::Attempt;
+
+use super::mailbox::Mailbox;
+use super::message::{Ended, Event};
+use super::signal::StopSignal;
+use crate::clock::Clock;
+
+/// What runs in an attempt: decodes the payload and calls the task.
+pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// Runs one body to its end and reports it.
+pub(super) async fn run(
+    attempt: Attempt,
+    body: impl FnOnce() -> BodyFuture + Send,
+    signal: Arc<StopSignal>,
+    clock: Arc<dyn Clock>,
+    events: Arc<Mailbox<Event>>,
+    tells_start: bool,
+) {
+    if tells_start {
+        let _ = events.send(Event::Started(attempt, clock.mono()));
+    }
+    let ended = match guarded(body) {
+        Ok(body) => watched(body, &signal).await,
+        Err(panic) => Ended::Panic(panic_text(panic)),
+    };
+    let _ = events.send(Event::Ended(attempt, ended));
+}
+
+/// Polls the body until it ends or is to be dropped; it is gone when this answers.
+async fn watched(body: BodyFuture, signal: &StopSignal) -> Ended {
+    let mut body = Some(body);
+    let polled = poll_fn(|context| {
+        let Some(running) = body.as_mut() else { return std::task::Poll::Pending };
+        match guarded(|| running.as_mut().poll(context)) {
+            Ok(poll) => poll,
+            Err(panic) => std::task::Poll::Ready(Ended::Panic(panic_text(panic))),
+        }
+    });
+    let ended = tokio::select! {
+        biased;
+        ended = polled => ended,
+        () = signal.drop_now() => Ended::Dropped,
+    };
+    // Dropping runs the user's code as well.
+    match guarded(|| drop(body.take())) {
+        Ok(()) => ended,
+        Err(panic) => match ended {
+            // Its result stands; the panic came after it.
+            Ended::Success(_) => ended,
+            _ => Ended::Panic(panic_text(panic)),
+        },
+    }
+}
+
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    // What the body leaves behind half-done is dropped with it and seen by nobody.
+    catch_unwind(AssertUnwindSafe(run))
+}
+
+/// The text of a panic; its payload, whose drop may panic in turn, is gone afterwards.
+pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    if let Err(second) = guarded(|| drop(panic)) {
+        // Two in a row are enough; the second is left where it is.
+        std::mem::forget(second);
+    }
+    text.unwrap_or_else(|| "a panic whose payload is not text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::park::block_on;
+    use pushe_tasks_store::{Reason, WorkId};
+
+    fn end_of(body: impl FnOnce() -> BodyFuture + Send, signal: &Arc<StopSignal>) -> Ended {
+        let attempt = Attempt { work: WorkId::from_parts(1, [0; 10]), claim: 1 };
+        let events = Arc::new(Mailbox::new());
+        let clock = Arc::new(SystemClock::new());
+        block_on(run(attempt, body, Arc::clone(signal), clock, Arc::clone(&events), false));
+        let mut seen = Vec::new();
+        events.take(&mut seen);
+        match (seen.pop(), seen.pop()) {
+            (Some(Event::Ended(ended_attempt, ended)), None) if ended_attempt == attempt => ended,
+            (last, _) => panic!("expected one end, got {last:?}"),
+        }
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                panic!("in drop");
+            }
+        }
+    }
+
+    #[test]
+    fn every_way_to_panic_is_one_ended_attempt() {
+        let check = |body: fn() -> BodyFuture, text: &str| {
+            let ended = end_of(body, &Arc::default());
+            assert!(matches!(&ended, Ended::Panic(said) if said == text), "{ended:?}");
+        };
+        check(|| Box::pin(async { panic!("static") }), "static");
+        check(|| Box::pin(async { panic!("number {}", 7) }), "number 7");
+        check(|| panic!("before the first poll"), "before the first poll");
+        check(
+            || Box::pin(async { std::panic::panic_any(7_u8) }),
+            "a panic whose payload is not text",
+        );
+        check(
+            || Box::pin(async { std::panic::panic_any(PanicsInDrop) }),
+            "a panic whose payload is not text",
+        );
+    }
+
+    #[test]
+    fn a_success_stands_although_the_body_panics_when_it_is_dropped() {
+        struct Body(PanicsInDrop);
+        impl Future for Body {
+            type Output = Ended;
+            fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Ended> {
+                let _ = &self.0;
+                std::task::Poll::Ready(Ended::Success(None))
+            }
+        }
+        let ended = end_of(|| Box::pin(Body(PanicsInDrop)), &Arc::default());
+        assert!(matches!(ended, Ended::Success(None)), "{ended:?}");
+    }
+
+    #[test]
+    fn a_body_that_does_not_stop_is_dropped() {
+        let signal: Arc<StopSignal> = Arc::default();
+        assert!(signal.ask(Reason::Timeout));
+        assert!(!signal.ask(Reason::Shutdown));
+        signal.drop_body();
+        let ended = end_of(|| Box::pin(std::future::pending()), &signal);
+        assert!(matches!(ended, Ended::Dropped), "{ended:?}");
+        assert_eq!(signal.reason(), Some(Reason::Timeout));
+    }
+}
