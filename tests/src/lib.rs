@@ -1,1 +1,3 @@
 //! What the test programs of pushe-tasks share.
+
+pub mod netns;

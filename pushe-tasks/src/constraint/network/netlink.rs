@@ -137,14 +137,20 @@ impl Lister {
                 }
             })?;
             for family in [message::ADDRESS_FAMILY_V4, message::ADDRESS_FAMILY_V6] {
-                whole &= self.list(
+                let listed = self.list(
                     |sequence| message::dump_routes(family, sequence),
                     |message| {
                         if message.kind == message::NEW_ROUTE {
                             routes::parse_default_route(message.body, &mut hops);
                         }
                     },
-                )?;
+                );
+                whole &= match listed {
+                    // A kernel without this family has no routes of it.
+                    Err(error) if error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => true,
+                    Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => true,
+                    listed => listed?,
+                };
             }
             tries -= 1;
             if whole || tries == 0 {
