@@ -53,10 +53,25 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Dropping the future only stops the wait.
     fn sleep_until(&self, moment: MonoTime) -> Sleep;
 
+    /// Waits until the wall clock has reached `moment`, however it is moved meanwhile.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only stops the wait.
+    fn sleep_until_wall(&self, moment: WallTime) -> Sleep;
+
     /// Names the current boot of the machine, where the system tells it: a crash of the process
     /// leaves it unchanged, a crash of the machine does not.
     fn boot_id(&self) -> Option<[u8; 16]>;
 }
+
+/// The wall clock now, for texts that people read; what the engine decides by comes from its [`Clock`].
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// After so long at the most a wait for a wall time looks at the wall clock again (S8.3).
+const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +110,21 @@ impl Clock for SystemClock {
             match origin.checked_add(moment.0) {
                 Some(instant) => tokio::time::sleep_until(instant.into()).await,
                 None => std::future::pending().await,
+            }
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    fn sleep_until_wall(&self, moment: WallTime) -> Sleep {
+        let clock = *self;
+        Box::pin(async move {
+            loop {
+                let left = moment.since(clock.wall());
+                if left.is_zero() {
+                    return;
+                }
+                // The wall clock may be set and the machine may sleep: no nap is longer than this.
+                tokio::time::sleep(left.min(LONGEST_NAP)).await;
             }
         })
     }

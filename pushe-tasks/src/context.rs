@@ -1,10 +1,25 @@
 //! What an attempt can ask of its engine.
 //!
-//! Invariant: it is a handle; clones of it speak of the same attempt.
+//! Invariant: it is a handle; clones of it speak of the same attempt, and none of them outlives the attempt's right to
+//! write: what a fenced attempt reports changes nothing.
 
 use std::sync::Arc;
 
+use pushe_tasks_store::{Attempt, WorkId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::message::{Request, Write};
+use crate::engine::signal::StopSignal;
 use crate::extract::{CancellationToken, StateMap};
+use crate::info::StopReason;
+use crate::outcome::TaskError;
+use crate::scheduler::TaskScheduler;
+
+/// The most bytes that one report of progress may take (64 KiB).
+pub const PROGRESS_LIMIT: usize = 64 << 10;
 
 /// The attempt that is being made.
 #[derive(Clone, Debug)]
@@ -14,32 +29,106 @@ pub struct TaskContext {
 
 #[derive(Debug)]
 struct Inner {
+    /// Written by the claim.
+    attempt: Attempt,
+    number: u32,
+    progress: Option<Vec<u8>>,
     /// Written by the program before the engine starts.
     states: Arc<StateMap>,
-    /// Cancelled by the engine when the attempt is to stop.
-    token: CancellationToken,
-    /// Written by the claim.
-    attempt: u32,
+    /// Raised by the dispatcher when the attempt is to stop.
+    signal: Arc<StopSignal>,
+    /// Where reports go.
+    writer: Arc<Mailbox<Request>>,
+    scheduler: Option<TaskScheduler>,
 }
 
 impl TaskContext {
-    #[cfg_attr(not(test), expect(dead_code, reason = "the executor makes one for each attempt"))]
-    pub(crate) fn new(states: Arc<StateMap>, token: CancellationToken, attempt: u32) -> Self {
-        Self { inner: Arc::new(Inner { states, token, attempt }) }
+    pub(crate) fn new(
+        attempt: Attempt,
+        number: u32,
+        progress: Option<Vec<u8>>,
+        states: Arc<StateMap>,
+        signal: Arc<StopSignal>,
+        writer: Arc<Mailbox<Request>>,
+        scheduler: Option<TaskScheduler>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { attempt, number, progress, states, signal, writer, scheduler }) }
     }
 
-    /// The number of this attempt, from 1.
+    /// The id of the piece of work: the same in every attempt, and the key for idempotent side effects.
+    pub fn work_id(&self) -> WorkId {
+        self.inner.attempt.work
+    }
+
+    /// The number of this attempt, from 1: one more than the attempts that ended in retry.
+    ///
+    /// It repeats when an attempt was given back because it was stopped or snoozed.
     pub fn attempt(&self) -> u32 {
-        self.inner.attempt
+        self.inner.number
     }
 
-    /// Cancelled when the attempt is to stop.
+    /// Cancelled when the attempt is to stop; [`stop_reason`](Self::stop_reason) then says why.
     pub fn cancellation_token(&self) -> &CancellationToken {
-        &self.inner.token
+        self.inner.signal.token()
+    }
+
+    /// Why the attempt is to stop; `None` while it may go on.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.inner.signal.reason().map(StopReason::from)
+    }
+
+    /// Reports how far the work is; the last report is shown by `info` and kept when the work is stopped or retried.
+    ///
+    /// It returns when the report is queued: reports ride on the next commit and are not made durable one by one.
+    ///
+    /// # Errors
+    /// A value that the codec cannot carry, or that takes more than 64 KiB.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it completes reports nothing.
+    pub async fn progress<P: Serialize + DeserializeOwned>(&self, value: &P) -> Result<(), TaskError> {
+        let bytes = codec::encode(value)?;
+        if bytes.len() > PROGRESS_LIMIT {
+            let length = bytes.len();
+            return Err(TaskError::new(format!(
+                "a report of progress takes {length} bytes, and {PROGRESS_LIMIT} are the most; report less"
+            )));
+        }
+        // A stopped engine takes no reports, and the body is being told so in another way.
+        let _ = self.inner.writer.send(Request::Write(Write::Progress(self.inner.attempt, bytes)));
+        Ok(())
+    }
+
+    /// What the last attempt of this piece of work reported as its progress.
+    ///
+    /// # Errors
+    /// A report that is no value of the type.
+    pub fn last_progress<P: DeserializeOwned>(&self) -> Result<Option<P>, TaskError> {
+        match &self.inner.progress {
+            Some(bytes) => Ok(Some(codec::decode(bytes)?)),
+            None => Ok(None),
+        }
     }
 
     /// The values that the program shares with its tasks.
     pub fn states(&self) -> &StateMap {
         &self.inner.states
+    }
+
+    /// The scheduler that runs this attempt.
+    ///
+    /// # Panics
+    /// In a context that no scheduler made, as unit tests of a task may build one.
+    pub fn scheduler(&self) -> &TaskScheduler {
+        self.inner.scheduler.as_ref().expect("this context was made by no scheduler")
+    }
+}
+
+#[cfg(test)]
+impl TaskContext {
+    /// A context for tests of what is taken from it.
+    pub(crate) fn for_test(states: Arc<StateMap>, number: u32) -> Self {
+        let attempt = Attempt { work: WorkId::from_parts(1, [0; 10]), claim: 1 };
+        Self::new(attempt, number, None, states, Arc::default(), Arc::new(Mailbox::new()), None)
     }
 }

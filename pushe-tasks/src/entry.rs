@@ -3,11 +3,19 @@
 //! Invariant: an entry is made from a type that implements [`Task`] and from nothing else, so that what
 //! it says is what the type says.
 
+use std::any::TypeId;
 use std::fmt;
 
+use pushe_tasks_store::Envelope;
+
+use crate::codec;
+use crate::context::TaskContext;
+use crate::engine::BodyFuture;
+use crate::engine::message::Ended;
 use crate::extract::{MissingState, StateMap};
 use crate::options::{OptionError, RetryOptions, RunOn};
-use crate::task::Task;
+use crate::outcome::Outcome;
+use crate::task::{Task, TaskData};
 
 /// Where in the source a task was registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +43,8 @@ pub struct TaskEntry {
     concurrency: Option<u32>,
     run_on: RunOn,
     retry: RetryOptions,
+    task_type: fn() -> TypeId,
+    body: fn(Envelope, TaskContext, usize) -> BodyFuture,
     require: fn(&StateMap) -> Result<(), MissingState>,
     check: fn() -> Result<(), OptionError>,
 }
@@ -49,6 +59,8 @@ impl TaskEntry {
             concurrency: T::OPTIONS.concurrency_limit(),
             run_on: T::OPTIONS.runs_on(),
             retry: T::OPTIONS.retry_options(),
+            task_type: TypeId::of::<T>,
+            body: body::<T>,
             require: T::require,
             check: || T::OPTIONS.check(),
         }
@@ -98,6 +110,48 @@ impl TaskEntry {
     /// See [`TaskOptions::check`](crate::TaskOptions::check).
     pub fn check(&self) -> Result<(), OptionError> {
         (self.check)()
+    }
+}
+
+impl TaskEntry {
+    pub(crate) fn task_type(&self) -> TypeId {
+        (self.task_type)()
+    }
+
+    /// Whether both were made from one type.
+    pub(crate) fn is_same_task(&self, other: &Self) -> bool {
+        self.task_type() == other.task_type()
+    }
+
+    /// What an attempt runs: decodes the input, calls the task, encodes the output.
+    pub(crate) fn body(&self, envelope: Envelope, context: TaskContext, output_limit: usize) -> BodyFuture {
+        (self.body)(envelope, context, output_limit)
+    }
+}
+
+fn body<T: Task>(envelope: Envelope, context: TaskContext, output_limit: usize) -> BodyFuture {
+    Box::pin(async move {
+        let input = match codec::open::<T::Input>(&envelope) {
+            Ok(input) => input,
+            Err(error) => return Ended::BadPayload(error.to_string()),
+        };
+        drop(envelope);
+        match T::perform(input, context).await {
+            Ok(Outcome::Success(output)) => encode_output(&output, output_limit),
+            Ok(other) => Ended::Error(other.into_error()),
+            Err(error) => Ended::Error(error),
+        }
+    })
+}
+
+fn encode_output<O: TaskData>(output: &O, limit: usize) -> Ended {
+    match codec::encode(output) {
+        Ok(bytes) if bytes.len() > limit => {
+            Ended::BadOutput(format!("the output takes {} bytes, and {limit} are the most", bytes.len()))
+        }
+        // A unit takes no bytes and no row.
+        Ok(bytes) => Ended::Success((!bytes.is_empty()).then_some(bytes)),
+        Err(error) => Ended::BadOutput(error.to_string()),
     }
 }
 

@@ -4,29 +4,54 @@
 extern crate self as pushe_tasks;
 
 mod backoff;
+mod builder;
 pub mod clock;
 mod codec;
 pub mod constraint;
 mod context;
 mod data;
+mod engine;
 mod entry;
+mod error;
+mod explain;
 mod extract;
+mod health;
+mod info;
 mod options;
 mod outcome;
 mod park;
 mod random;
+mod receipt;
+mod registry;
 mod schedule;
+mod scheduler;
+mod signals;
 mod task;
+mod threads;
 
-pub use context::TaskContext;
+pub use builder::SchedulerBuilder;
+pub use codec::CodecError;
+pub use context::{PROGRESS_LIMIT, TaskContext};
 pub use data::{Data, DataValue};
 pub use entry::{Place, TaskEntry};
+pub use error::{CallError, OutputError, ScheduleError, StartError};
+pub use explain::{Obstacle, Standing};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
+pub use health::{Health, StoreHealth};
+pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{Backoff, ExistingWorkPolicy, NetworkType, OptionError, RetryOptions, RunOn, TaskOptions};
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
 pub use pushe_tasks_macros::pushe_task;
-pub use schedule::Schedule;
+/// The durable side: stored records and the stores themselves.
+pub use pushe_tasks_store as store;
+pub use pushe_tasks_store::{AttemptEnd, OpenError, Reason, WorkId, WorkState};
+pub use random::{Randomness, SystemRandomness};
+pub use receipt::{Receipt, ReceiptKind};
+pub use registry::RegistryError;
+pub use schedule::{Schedule, Wait};
+pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
 pub use task::{Task, TaskData};
+pub use threads::{Beside, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {
@@ -34,7 +59,7 @@ pub mod prelude {
 
     pub use crate::{
         Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, Outcome, Retry, RunOn,
-        Snooze, State, Task, TaskContext, TaskError, pushe_task, task_data,
+        Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
     };
 }
 

@@ -43,6 +43,24 @@ pub enum Outcome<T = ()> {
     Snooze(Duration),
 }
 
+impl<T> Outcome<T> {
+    /// What is no success, as the error that says the same.
+    pub(crate) fn into_error(self) -> TaskError {
+        match self {
+            Self::Success(_) => TaskError::new("the task succeeded"),
+            Self::Retry { after: None, error } => {
+                error.unwrap_or_else(|| TaskError::new("the task asked to be retried"))
+            }
+            Self::Retry { after: Some(wait), error } => match error {
+                Some(error) => Retry::after(wait).caused_by(error).into(),
+                None => Retry::after(wait).into(),
+            },
+            Self::Fail(error) => Fail::because(error.to_string()).caused_by(error).into(),
+            Self::Snooze(wait) => Snooze::lasting(wait).into(),
+        }
+    }
+}
+
 impl Outcome {
     /// The work is done and has nothing to answer.
     pub const SUCCESS: Self = Self::Success(());
@@ -355,6 +373,11 @@ impl<T: TaskData, E: Into<Box<dyn Error + Send + Sync>>> IntoOutcome for Result<
 }
 
 /// What `retry_if` does: an error that it refuses fails at once, whatever marker it bears.
+/// Whether an error only marks what is to become of the work, and tells people nothing.
+pub(crate) fn is_marker(error: &(dyn Error + 'static)) -> bool {
+    error.is::<Mark>()
+}
+
 pub(crate) fn into_outcome_if<R, E>(
     returned: Result<R, E>,
     retry_if: fn(&E) -> bool,

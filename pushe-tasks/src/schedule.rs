@@ -1,31 +1,294 @@
 //! The builder that `AwesomeTask::schedule(..)` returns.
 //!
-//! Invariant: nothing is stored before it is awaited.
+//! Invariant: nothing is stored before it is awaited, and everything that can be judged is judged before it is stored.
 
 use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use pushe_tasks_store::{Lane, NewWork, Policy, Start, StoredConstraint, StoredOptions, WallTime, WorkId};
+use pushe_tasks_syntax::{duration, rules};
+
+use crate::codec;
+use crate::constraint::{Constraint, NetworkConstraint};
+use crate::engine::message::{Request, Write};
+use crate::error::ScheduleError;
+use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, RetryOptions, TaskOptions};
+use crate::park::block_on;
+use crate::receipt::Receipt;
+use crate::scheduler::TaskScheduler;
 use crate::task::Task;
 
-/// One piece of work that is about to be scheduled.
+/// The most pieces that one call may bring, and the most bytes of their inputs (S4.12).
+const MOST_PIECES: usize = 10_000;
+const MOST_BYTES: usize = 64 << 20;
+
+/// One piece of work that is about to be scheduled: `.await` stores it, methods override options for this one call.
+///
+/// # Errors
+/// [`ScheduleError`] says what was wrong and what to do; unless it is `Indeterminate`, nothing was stored.
+///
+/// # Cancel safety
+/// Dropping the future before it completes leaves either the whole work or nothing stored.
 #[must_use = "nothing is scheduled before this is awaited"]
 pub struct Schedule<T: Task> {
     input: T::Input,
+    options: TaskOptions<T>,
+    id: Option<String>,
+    policy: Option<ExistingWorkPolicy>,
+    network: Option<NetworkType>,
+    retry: Option<RetryOptions>,
+    timeout: Option<Wait>,
+    start: Option<When>,
+    work_id: Option<WorkId>,
+    scheduler: Option<TaskScheduler>,
+}
+
+/// A length of time as a program writes it: a [`Duration`], or text such as `"5m"` or `"1h 30m"`.
+#[derive(Clone, Debug)]
+pub struct Wait(Result<Duration, (String, String)>);
+
+impl From<Duration> for Wait {
+    fn from(length: Duration) -> Self {
+        Self(Ok(length))
+    }
+}
+
+impl From<&str> for Wait {
+    fn from(text: &str) -> Self {
+        Self(duration::parse(text).map_err(|problem| (text.to_owned(), problem.to_string())))
+    }
+}
+
+impl Wait {
+    pub(crate) fn length(self) -> Result<Duration, ScheduleError> {
+        self.0.map_err(|(text, problem)| ScheduleError::Duration { text, problem })
+    }
+}
+
+enum When {
+    After(Wait),
+    At(SystemTime),
 }
 
 impl<T: Task> Schedule<T> {
-    /// Work of the task `T` with this input.
+    /// Work of the task `T` with this input, under the task's own options.
     pub fn new(input: T::Input) -> Self {
-        Self { input }
+        Self::with_options(T::OPTIONS, input)
+    }
+
+    /// Work of the task `T` with this input, under these options.
+    pub fn with_options(options: TaskOptions<T>, input: T::Input) -> Self {
+        Self {
+            input,
+            options,
+            id: None,
+            policy: None,
+            network: None,
+            retry: None,
+            timeout: None,
+            start: None,
+            work_id: None,
+            scheduler: None,
+        }
+    }
+
+    /// Gives this piece a unique id: 1 to 512 bytes.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// What to do when unfinished work bears the id.
+    pub fn policy(mut self, policy: ExistingWorkPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The network that the piece needs.
+    pub fn network(mut self, network: NetworkType) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// How it is retried.
+    pub fn retry(mut self, retry: RetryOptions) -> Self {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// How long an attempt may take.
+    pub fn timeout(mut self, timeout: impl Into<Wait>) -> Self {
+        self.timeout = Some(timeout.into());
+        self
+    }
+
+    /// Starts it this long from now at the earliest. The last of `delay` and [`at`](Self::at) counts.
+    pub fn delay(mut self, delay: impl Into<Wait>) -> Self {
+        self.start = Some(When::After(delay.into()));
+        self
+    }
+
+    /// Starts it at this moment of the wall clock at the earliest.
+    pub fn at(mut self, moment: SystemTime) -> Self {
+        self.start = Some(When::At(moment));
+        self
+    }
+
+    /// Stores it under this work id, which makes a repetition after [`ScheduleError::Indeterminate`] safe: work that is
+    /// stored under it already is not stored again.
+    pub fn with_work_id(mut self, id: WorkId) -> Self {
+        self.work_id = Some(id);
+        self
+    }
+
+    /// Schedules it on this scheduler instead of the one whose body is running, or the process default.
+    pub fn on(mut self, scheduler: &TaskScheduler) -> Self {
+        self.scheduler = Some(scheduler.clone());
+        self
     }
 
     /// What the work is given.
-    pub fn input(&self) -> &T::Input {
+    pub const fn input(&self) -> &T::Input {
         &self.input
+    }
+
+    /// Schedules it from a thread that may block, inside of a runtime or not.
+    ///
+    /// # Errors
+    /// As `.await`.
+    pub fn blocking(self) -> Result<Receipt<T>, ScheduleError> {
+        block_on(self.into_future())
+    }
+
+    /// Judges everything and makes the piece that is stored.
+    fn prepare(self, scheduler: &TaskScheduler) -> Result<NewWork, ScheduleError> {
+        let shared = scheduler.shared();
+        self.options.check()?;
+        let task_id = match self.id {
+            Some(id) => Some(id),
+            None => self.options.task_id(&self.input).map(std::borrow::Cow::into_owned),
+        };
+        if let Some(id) = &task_id {
+            rules::id(id)?;
+        }
+        rules::policy(self.policy.is_some(), task_id.is_some())?;
+        let policy = self.policy.unwrap_or_else(|| self.options.existing_work_policy());
+        let retry = self.retry.unwrap_or_else(|| self.options.retry_options());
+        retry.check()?;
+        let timeout = self.timeout.map(Wait::length).transpose()?.or_else(|| self.options.time_limit());
+        if let Some(timeout) = timeout {
+            rules::not_zero("timeout", timeout)?;
+        }
+        let start = match self.start {
+            None => Start::After(self.options.initial_delay()),
+            Some(When::After(delay)) => Start::After(delay.length()?),
+            Some(When::At(moment)) => Start::At(WallTime::from(moment)),
+        };
+        let network = self.network.unwrap_or_else(|| self.options.network_type());
+        let payload = codec::encode(&self.input)?;
+        let limit = shared.limits.payload;
+        if payload.len() > limit {
+            return Err(ScheduleError::PayloadTooLarge { bytes: payload.len(), limit });
+        }
+        let now = shared.clock.wall();
+        Ok(NewWork {
+            id: self.work_id.unwrap_or_else(|| shared.ids.next(now, &*shared.randomness)),
+            lane: Arc::new(Lane { task: T::NAME.to_owned(), constraints: constraints(network), key: None }),
+            aliases: T::ALIASES,
+            unique: task_id.map(|id| (id, stored_policy(policy))),
+            start,
+            boost_millis: 0,
+            options: stored_options(&retry, timeout),
+            envelope: codec::seal(payload),
+        })
+    }
+}
+
+/// Schedules a batch in one transaction.
+pub(crate) async fn enqueue<T: Task>(
+    scheduler: &TaskScheduler,
+    batch: Vec<Schedule<T>>,
+) -> Result<Vec<Receipt<T>>, ScheduleError> {
+    let shared = scheduler.shared();
+    if shared.is_stopping() {
+        return Err(ScheduleError::ShuttingDown);
+    }
+    let pieces = batch.len();
+    if pieces > MOST_PIECES {
+        return Err(ScheduleError::TooMany { pieces, bytes: 0 });
+    }
+    let (mut work, mut bytes) = (Vec::with_capacity(pieces), 0);
+    for schedule in batch {
+        let piece = schedule.prepare(scheduler)?;
+        bytes += piece.envelope.payload.len();
+        work.push(piece);
+    }
+    if pieces > 1 && bytes > MOST_BYTES {
+        return Err(ScheduleError::TooMany { pieces, bytes });
+    }
+    let Some(first) = work.first().map(|piece| piece.id) else { return Ok(Vec::new()) };
+    let enqueued = scheduler
+        .request(|reply| Request::Write(Write::Enqueue(work, reply)))
+        .await
+        .map_err(|refusal| ScheduleError::from_refusal(refusal, first))?;
+    Ok(enqueued.into_iter().map(|enqueued| Receipt::new(enqueued, scheduler.clone())).collect())
+}
+
+impl<T: Task> IntoFuture for Schedule<T> {
+    type Output = Result<Receipt<T>, ScheduleError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let scheduler = self.scheduler.take().map_or_else(TaskScheduler::current, Ok)?;
+            let work_id = self.work_id;
+            let receipt = enqueue(&scheduler, vec![self]).await?.pop();
+            receipt.ok_or_else(|| ScheduleError::Indeterminate {
+                work_id: work_id.unwrap_or_else(|| WorkId::from_bytes([0; 16])),
+                detail: "the store answered nothing".to_owned(),
+            })
+        })
     }
 }
 
 impl<T: Task> fmt::Debug for Schedule<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schedule").field("task", &T::NAME).finish_non_exhaustive()
+        f.debug_struct("Schedule").field("task", &T::NAME).field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+fn constraints(network: NetworkType) -> Vec<StoredConstraint> {
+    match network {
+        NetworkType::NotRequired => Vec::new(),
+        NetworkType::Connected => vec![StoredConstraint {
+            kind: NetworkConstraint::KIND.to_owned(),
+            value: NetworkConstraint::connected().encode(),
+        }],
+    }
+}
+
+fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
+    match policy {
+        ExistingWorkPolicy::Keep => Policy::Keep,
+        ExistingWorkPolicy::Replace => Policy::Replace,
+        ExistingWorkPolicy::Append => Policy::Append,
+    }
+}
+
+fn stored_options(retry: &RetryOptions, timeout: Option<Duration>) -> StoredOptions {
+    let mut options = StoredOptions::default();
+    options.max_attempts = retry.attempt_limit();
+    options.backoff = match retry.backoff_kind() {
+        Backoff::Exponential => pushe_tasks_store::Backoff::Exponential,
+        Backoff::Linear => pushe_tasks_store::Backoff::Linear,
+        Backoff::Fixed => pushe_tasks_store::Backoff::Fixed,
+    };
+    options.delay = retry.first_delay();
+    options.max_delay = retry.longest_delay();
+    options.jitter = retry.jitter_fraction();
+    options.timeout = timeout;
+    options
 }

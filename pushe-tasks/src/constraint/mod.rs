@@ -12,14 +12,10 @@ use std::time::Duration;
 
 use crate::clock::WallTime;
 
-#[allow(dead_code, reason = "the dispatcher takes it up")]
 pub(crate) mod erased;
-#[allow(dead_code, reason = "the dispatcher takes it up")]
 pub(crate) mod gate;
-#[allow(dead_code, reason = "the dispatcher takes it up")]
 pub(crate) mod kinds;
 mod manual;
-#[allow(dead_code, reason = "the dispatcher takes it up")]
 pub(crate) mod monitor;
 mod network;
 mod source;

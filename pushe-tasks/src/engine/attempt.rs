@@ -119,10 +119,7 @@ mod tests {
         check(|| Box::pin(async { panic!("static") }), "static");
         check(|| Box::pin(async { panic!("number {}", 7) }), "number 7");
         check(|| panic!("before the first poll"), "before the first poll");
-        check(
-            || Box::pin(async { std::panic::panic_any(7_u8) }),
-            "a panic whose payload is not text",
-        );
+        check(|| Box::pin(async { std::panic::panic_any(7_u8) }), "a panic whose payload is not text");
         check(
             || Box::pin(async { std::panic::panic_any(PanicsInDrop) }),
             "a panic whose payload is not text",

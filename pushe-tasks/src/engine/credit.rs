@@ -60,21 +60,14 @@ impl Credit {
         }
     }
 
-    /// What may be claimed now; `None` where nothing may.
-    pub(crate) fn request(&mut self, now: WallTime) -> Option<&ClaimRequest> {
-        let left = self.total.saturating_sub(self.spent);
-        if left == 0 {
-            return None;
-        }
+    /// What may be claimed now. Where that is nothing, the claim still files due work as ready.
+    pub(crate) fn request(&mut self, now: WallTime) -> &ClaimRequest {
         self.request.now = now;
-        self.request.limit = usize::try_from(left).unwrap_or(usize::MAX);
-        let mut any = false;
+        self.request.limit = left(self.total, self.spent);
         for (account, grant) in self.accounts.iter().zip(&mut self.request.grants) {
-            let left = account.total.saturating_sub(account.spent);
-            grant.permits = usize::try_from(left).unwrap_or(usize::MAX);
-            any |= left > 0 && !grant.lanes.is_empty();
+            grant.permits = left(account.total, account.spent);
         }
-        any.then_some(&self.request)
+        &self.request
     }
 
     /// Notes what was claimed, once it is durable.
@@ -88,6 +81,10 @@ impl Credit {
     }
 }
 
+fn left(total: u64, spent: u64) -> usize {
+    usize::try_from(total.saturating_sub(spent)).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,8 +94,10 @@ mod tests {
         CreditUpdate { total, accounts: vec![(0, Account { total: task, lanes })] }
     }
 
-    fn left(credit: &mut Credit) -> Option<(usize, usize)> {
-        credit.request(WallTime::default()).map(|request| (request.limit, request.grants[0].permits))
+    fn left(credit: &mut Credit) -> (usize, usize) {
+        let request = credit.request(WallTime::default());
+        let Grant { permits, lanes } = &request.grants[0];
+        (request.limit, if lanes.is_empty() { 0 } else { *permits })
     }
 
     fn spend(credit: &mut Credit, count: u64) {
@@ -110,14 +109,14 @@ mod tests {
     fn a_grant_that_crosses_a_claim_gives_nothing_twice() {
         let mut credit = Credit::default();
         credit.update(update(2, 2, &[7]));
-        assert_eq!(left(&mut credit), Some((2, 2)));
+        assert_eq!(left(&mut credit), (2, 2));
         spend(&mut credit, 2);
         // The dispatcher has not yet seen the claims and repeats itself.
         credit.update(update(2, 2, &[7]));
-        assert_eq!(left(&mut credit), None);
+        assert_eq!(left(&mut credit), (0, 0));
         // One of them has ended.
         credit.update(update(3, 3, &[7]));
-        assert_eq!(left(&mut credit), Some((1, 1)));
+        assert_eq!(left(&mut credit), (1, 1));
     }
 
     #[test]
@@ -125,10 +124,10 @@ mod tests {
         let mut credit = Credit::default();
         credit.update(update(5, 5, &[7]));
         credit.update(update(5, 5, &[]));
-        assert_eq!(left(&mut credit), None);
+        assert_eq!(left(&mut credit), (5, 0));
         credit.update(update(5, 5, &[7]));
         spend(&mut credit, 3);
         credit.update(update(1, 5, &[7]));
-        assert_eq!(left(&mut credit), None);
+        assert_eq!(left(&mut credit), (0, 2));
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -22,24 +22,27 @@ pub(crate) trait Executor: fmt::Debug + Send + Sync {
 }
 
 /// Runs bodies on the runtime that the engine was started on, so that its pools and clients work in them.
+#[derive(Clone)]
 pub(crate) struct TokioExecutor {
     runtime: Handle,
     /// The one thread of `RunOn::Cpu`, from its first use on.
-    cpu: Mutex<Option<mpsc::UnboundedSender<Running>>>,
+    cpu: Arc<Mutex<Option<mpsc::UnboundedSender<Running>>>>,
 }
 
 impl TokioExecutor {
     pub(crate) fn new(runtime: Handle) -> Self {
-        Self { runtime, cpu: Mutex::new(None) }
+        Self { runtime, cpu: Arc::default() }
     }
 
     fn run_on_cpu(&self, body: Running) {
         let mut cpu = self.cpu.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A thread that has gone is begun anew, and the body goes to that one.
-        let body = match cpu.as_ref().map(|cpu| cpu.send(body)) {
-            Some(Ok(())) => return,
-            Some(Err(unsent)) => unsent.0,
-            None => return self.start_cpu(&mut cpu, body),
+        let body = match &*cpu {
+            None => body,
+            Some(sender) => match sender.send(body) {
+                Ok(()) => return,
+                Err(unsent) => unsent.0,
+            },
         };
         self.start_cpu(&mut cpu, body);
     }

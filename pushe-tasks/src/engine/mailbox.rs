@@ -31,15 +31,24 @@ impl<T> Mailbox<T> {
 
     /// Adds a message and wakes the owner.
     pub(crate) fn send(&self, message: T) -> Result<(), Closed> {
+        self.add(|waiting| waiting.push(message))
+    }
+
+    /// Adds messages that the owner is to find together, and wakes it.
+    pub(crate) fn send_all(&self, messages: &mut Vec<T>) -> Result<(), Closed> {
+        self.add(|waiting| waiting.append(messages))
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Vec<T>)) -> Result<(), Closed> {
         let mut queue = self.lock();
         if queue.closed {
             return Err(Closed);
         }
-        queue.waiting.push(message);
         // The owner takes all that waits, so only the first message has to wake it.
-        let first = queue.waiting.len() == 1;
+        let was_empty = queue.waiting.is_empty();
+        add(&mut queue.waiting);
         drop(queue);
-        if first {
+        if was_empty {
             self.arrived.notify_one();
         }
         Ok(())

@@ -2,18 +2,17 @@
 //!
 //! Invariant: every piece of state has one owner, and these are the only ways to reach it.
 
-use std::any::Any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
-    VerbError, WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, Target, VerbError,
+    WorkId, WorkState, WorkView,
 };
 use tokio::sync::oneshot;
 
 use super::credit::CreditUpdate;
 use crate::clock::MonoTime;
+use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::explain::Standing;
 use crate::health::EngineHealth;
 use crate::outcome::TaskError;
@@ -60,7 +59,8 @@ pub(crate) enum Write {
     Release(Attempt),
     Progress(Attempt, Vec<u8>),
     Prune(usize),
-    RecordStop(Reply<()>),
+    /// The answer is an event, so that it comes after all that was claimed before.
+    RecordStop,
 }
 
 /// A look at the store.
@@ -70,7 +70,6 @@ pub(crate) enum Read {
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
     List(Filter, Reply<Vec<WorkView>>),
-    Facts(Reply<StoreFacts>),
 }
 
 /// What the dispatcher is told.
@@ -84,7 +83,7 @@ pub(crate) enum Event {
     /// An attempt has ended, and its body with it.
     Ended(Attempt, Ended),
     /// A constraint source read something new.
-    Reading(crate::constraint::SourceKey, Arc<dyn Any + Send + Sync>),
+    Reading(SourceKey, ErasedReading),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
     /// Somebody asks what keeps a piece of work from running.
@@ -93,6 +92,10 @@ pub(crate) enum Event {
     Health(oneshot::Sender<EngineHealth>),
     /// The engine is to stop, giving bodies this long.
     Shutdown(Duration, oneshot::Sender<ShutdownReport>),
+    /// The stop is on record, or cannot be: nothing more will be claimed.
+    StopRecorded,
+    /// The writer has carried out its last request and closed the store.
+    WriterEnded,
     /// The last handle is gone: stop without waiting for anybody.
     Abandon,
 }
@@ -128,6 +131,8 @@ impl std::fmt::Debug for Event {
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
             Self::Shutdown(..) => "Shutdown",
+            Self::StopRecorded => "StopRecorded",
+            Self::WriterEnded => "WriterEnded",
             Self::Abandon => "Abandon",
         };
         f.write_str(name)

@@ -57,8 +57,6 @@ pub(super) fn settlement(
 
 /// The error with its causes, as people read it: `outer: inner`.
 fn text(error: &TaskError) -> String {
-    use std::error::Error;
-
     let mut text = error.to_string();
     let mut source = error.as_error().source();
     // A chain longer than this tells nobody more, and may be a circle.
@@ -102,7 +100,11 @@ mod tests {
         let delay = Duration::from_secs(30);
         check(Ended::Success(Some(vec![1])), None, &Settlement::Succeeded { output: Some(vec![1]) });
         check(Ended::Error(TaskError::new("disk")), None, &retry(AttemptEnd::Retried, "disk", delay));
-        check(Ended::Error(Retry::after(MINUTE).into()), None, &retry(AttemptEnd::Retried, "retry after 60s", MINUTE));
+        check(
+            Ended::Error(Retry::after(MINUTE).into()),
+            None,
+            &retry(AttemptEnd::Retried, "retry after 60s", MINUTE),
+        );
         check(Ended::Error(Snooze::lasting(MINUTE).into()), None, &Settlement::Snooze { after: MINUTE });
         let failed = |reason, error: &str| Settlement::Failed {
             end: AttemptEnd::Failed,

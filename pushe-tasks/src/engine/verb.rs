@@ -4,13 +4,14 @@
 
 use pushe_tasks_store::{Enqueued, Moved, StoreError, VerbError, Verbs, WallTime};
 
-use super::message::{Refusal, Reply, Write};
+use super::mailbox::Mailbox;
+use super::message::{Event, Refusal, Reply, Write};
 
 /// A write that has been applied and waits for its commit.
 pub(super) enum Done {
     Enqueue(Result<Vec<Enqueued>, VerbError>, Reply<Vec<Enqueued>>),
     Cancel(Result<Vec<Moved>, VerbError>, Reply<Vec<Moved>>),
-    RecordStop(Result<(), VerbError>, Reply<()>),
+    RecordStop,
     /// Ends an attempt: nobody waits for an answer, and it has to be applied in the end.
     MustApply(Write),
     /// Can be lost without harm.
@@ -22,7 +23,12 @@ pub(super) fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done 
     match write {
         Write::Enqueue(batch, reply) => Done::Enqueue(verbs.enqueue(&batch, now), reply),
         Write::Cancel(target, reply) => Done::Cancel(verbs.cancel(&target, now), reply),
-        Write::RecordStop(reply) => Done::RecordStop(verbs.record_stop(), reply),
+        Write::RecordStop => {
+            if let Err(error) = verbs.record_stop() {
+                tracing::warn!(%error, "the stop could not be recorded");
+            }
+            Done::RecordStop
+        }
         Write::Settle(ref settle) => {
             let result = verbs.settle(std::slice::from_ref(settle));
             note(result.err(), settle.attempt.work);
@@ -47,21 +53,21 @@ pub(super) fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done 
 
 impl Done {
     /// The commit is durable.
-    pub(super) fn answer(self) {
+    pub(super) fn answer(self, events: &Mailbox<Event>) {
         match self {
             Self::Enqueue(result, reply) => drop(reply.send(result.map_err(Refusal::from))),
             Self::Cancel(result, reply) => drop(reply.send(result.map_err(Refusal::from))),
-            Self::RecordStop(result, reply) => drop(reply.send(result.map_err(Refusal::from))),
+            Self::RecordStop => drop(events.send(Event::StopRecorded)),
             Self::MustApply(_) | Self::MayBeLost => {}
         }
     }
 
     /// The commit failed; answers the write if it must be tried again.
-    pub(super) fn refuse(self, error: &StoreError) -> Option<Write> {
+    pub(super) fn refuse(self, error: &StoreError, events: &Mailbox<Event>) -> Option<Write> {
         match self {
             Self::Enqueue(_, reply) => drop(reply.send(Err(error.clone().into()))),
             Self::Cancel(_, reply) => drop(reply.send(Err(error.clone().into()))),
-            Self::RecordStop(_, reply) => drop(reply.send(Err(error.clone().into()))),
+            Self::RecordStop => drop(events.send(Event::StopRecorded)),
             Self::MustApply(write) => return Some(write),
             Self::MayBeLost => {}
         }

@@ -87,10 +87,12 @@ impl Writer {
         for read in std::mem::take(&mut self.intake.reads) {
             self.read(read);
         }
-        match (self.intake.finishing, more_due) {
-            (true, _) => Next::End,
-            (false, true) => Next::Again,
-            (false, false) => Next::Wait,
+        if more_due || !self.intake.writes.is_empty() {
+            Next::Again
+        } else if self.intake.finishing {
+            Next::End
+        } else {
+            Next::Wait
         }
     }
 
@@ -127,20 +129,19 @@ impl Writer {
         let more_due = self.intake.claims && changes.next_due.is_some_and(|due| due <= now);
         // The dispatcher first: a body is nearer to its start than a caller to its next call.
         let _ = self.events.send(Event::Committed(changes, claimed));
-        done.into_iter().for_each(Done::answer);
+        done.into_iter().for_each(|done| done.answer(&self.events));
         more_due
     }
 
     fn refuse(&mut self, done: Vec<Done>, error: StoreError) {
         tracing::error!(%error, "a commit failed");
-        self.held.extend(done.into_iter().filter_map(|done| done.refuse(&error)));
+        self.held.extend(done.into_iter().filter_map(|done| done.refuse(&error, &self.events)));
         self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
         let _ = self.events.send(Event::StoreTrouble(error));
     }
 
     fn read(&mut self, read: Read) {
         match read {
-            Read::Facts(reply) => drop(reply.send(Ok(self.store.facts().clone()))),
             Read::Work(id, reply) => self.look(reply, |look| look.get(id)),
             Read::TaskId(id, reply) => self.look(reply, |look| look.newest_with_task_id(&id)),
             Read::Output(id, reply) => self.look(reply, |look| look.output(id)),
@@ -213,8 +214,7 @@ impl Intake {
         if self.finishing {
             return Vec::new();
         }
-        let Some(request) = self.credit.request(now) else { return Vec::new() };
         self.claims = true;
-        verbs.claim(request).unwrap_or_default()
+        verbs.claim(self.credit.request(now)).unwrap_or_default()
     }
 }

@@ -1,0 +1,334 @@
+//! Sets up a scheduler and starts it.
+//!
+//! Invariant: everything that can be wrong with tasks, states and options is found before the store is touched.
+
+use std::any::TypeId;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushe_tasks_store::{MemoryStore, Store};
+use tokio::runtime::Handle;
+
+use crate::clock::{Clock, SystemClock};
+use crate::constraint::kinds::ConstraintKinds;
+use crate::constraint::{NetworkSource, NetworkState, Source};
+use crate::engine::executor::TokioExecutor;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::message::Event;
+use crate::engine::shared::{Limits, Shared};
+use crate::engine::{Dispatcher, OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+use crate::entry::{Place, TaskEntry};
+use crate::error::StartError;
+use crate::extract::StateMap;
+use crate::random::{Randomness, SystemRandomness};
+use crate::registry::Registry;
+use crate::scheduler::TaskScheduler;
+use crate::signals;
+use crate::task::Task;
+
+/// How many bodies run at once where the program does not say.
+const MAX_RUNNING: usize = 64;
+
+/// How long a body may go on after it was told to stop.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// The largest limit on payloads and outputs: 64 MiB.
+const LARGEST_LIMIT: usize = 64 << 20;
+
+/// Sets up a [`TaskScheduler`].
+///
+/// # Examples
+/// ```no_run
+/// use pushe_tasks::prelude::*;
+/// use pushe_tasks::TaskScheduler;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let scheduler = TaskScheduler::builder("tasks.redb").max_running(16).stop_on_signals().start().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a scheduler runs only once it is started"]
+pub struct SchedulerBuilder {
+    place: StorePlace,
+    states: StateMap,
+    entries: Vec<TaskEntry>,
+    only: Option<HashSet<TypeId>>,
+    skipped: HashSet<TypeId>,
+    schedules_only: bool,
+    detached: bool,
+    stops_on_signals: bool,
+    max_running: usize,
+    stop_grace: Duration,
+    payload: usize,
+    output: usize,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    replace_sources: Vec<Box<dyn FnOnce(&mut ConstraintKinds) + Send>>,
+}
+
+enum StorePlace {
+    Memory,
+    Own(Box<dyn Store>),
+    #[cfg_attr(not(feature = "redb"), expect(dead_code, reason = "there is no store on a file then"))]
+    File(PathBuf),
+}
+
+impl SchedulerBuilder {
+    fn new(place: StorePlace) -> Self {
+        Self {
+            place,
+            states: StateMap::new(),
+            entries: Vec::new(),
+            only: None,
+            skipped: HashSet::new(),
+            schedules_only: false,
+            detached: false,
+            stops_on_signals: false,
+            max_running: MAX_RUNNING,
+            stop_grace: STOP_GRACE,
+            payload: 1 << 20,
+            output: 1 << 20,
+            clock: Arc::new(SystemClock::new()),
+            randomness: Arc::new(SystemRandomness::new()),
+            replace_sources: Vec::new(),
+        }
+    }
+
+    pub(crate) fn in_memory() -> Self {
+        Self::new(StorePlace::Memory)
+    }
+
+    #[cfg(feature = "redb")]
+    pub(crate) fn on_file(path: PathBuf) -> Self {
+        Self::new(StorePlace::File(path))
+    }
+
+    /// Begins to set up a scheduler on a store of your own, one that passes the conformance suite.
+    pub fn on_store(store: Box<dyn Store>) -> Self {
+        Self::new(StorePlace::Own(store))
+    }
+
+    /// Shares a value with tasks, which take it as `State<T>`; a second one of the same type takes the place of the first.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Registers a task that `inventory` does not find: one without the attribute, or of a crate that nothing names.
+    #[track_caller]
+    pub fn register<T: Task>(mut self) -> Self {
+        let at = std::panic::Location::caller();
+        self.entries.push(TaskEntry::of::<T>(Place {
+            file: at.file(),
+            line: at.line(),
+            column: at.column(),
+        }));
+        self
+    }
+
+    /// Runs this task and, of all that is linked, only those named in the same way.
+    pub fn only<T: Task>(mut self) -> Self {
+        self.only.get_or_insert_default().insert(TypeId::of::<T>());
+        self
+    }
+
+    /// Does not run this task; its work is kept and waits.
+    pub fn skip<T: Task>(mut self) -> Self {
+        self.skipped.insert(TypeId::of::<T>());
+        self
+    }
+
+    /// Runs no task at all; work can be scheduled and looked at.
+    pub fn schedule_only(mut self) -> Self {
+        self.schedules_only = true;
+        self
+    }
+
+    /// Does not make the scheduler the process default; calls then name it with `.on(&scheduler)`.
+    pub fn detached(mut self) -> Self {
+        self.detached = true;
+        self
+    }
+
+    /// Begins a shutdown on SIGINT and SIGTERM; a second signal ends the process at once.
+    ///
+    /// `TaskScheduler::stopped` tells the program that the shutdown is over.
+    pub fn stop_on_signals(mut self) -> Self {
+        self.stops_on_signals = true;
+        self
+    }
+
+    /// The most bodies that run at once, of all tasks together: at least 1, by default 64.
+    pub fn max_running(mut self, bodies: usize) -> Self {
+        self.max_running = bodies;
+        self
+    }
+
+    /// How long a body may go on after it was told to stop, before it is dropped: by default 10 s.
+    pub fn stop_grace(mut self, grace: Duration) -> Self {
+        self.stop_grace = grace;
+        self
+    }
+
+    /// The most bytes of an encoded input: by default 1 MiB, at most 64 MiB.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.payload = bytes;
+        self
+    }
+
+    /// The most bytes of an encoded output: by default 1 MiB, at most 64 MiB.
+    pub fn max_output(mut self, bytes: usize) -> Self {
+        self.output = bytes;
+        self
+    }
+
+    /// Where time comes from: by default the machine's clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where randomness comes from: by default the operating system's.
+    pub fn randomness(mut self, randomness: impl Randomness) -> Self {
+        self.randomness = Arc::new(randomness);
+        self
+    }
+
+    /// Where the state of the network comes from: by default the machine's.
+    pub fn network_source(mut self, source: impl Source<Key = (), State = NetworkState>) -> Self {
+        self.replace_sources.push(Box::new(|kinds| kinds.add_source::<NetworkSource>(source)));
+        self
+    }
+
+    /// Starts the scheduler on the tokio runtime of the caller: opens the store, rescues what a crash has left, and runs.
+    ///
+    /// Unless [`detached`](Self::detached) was asked for, it becomes the process default.
+    ///
+    /// # Errors
+    /// [`StartError`] says what to do. Nothing runs then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it completes leaves no scheduler running.
+    pub async fn start(self) -> Result<TaskScheduler, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        if !self.detached && TaskScheduler::default_is_taken() {
+            return Err(StartError::DefaultTaken);
+        }
+        self.check()?;
+        let registry = self.registry()?;
+        registry.require(&self.states)?;
+        let mut kinds = ConstraintKinds::built_in(&self.clock);
+        for replace in self.replace_sources {
+            replace(&mut kinds);
+        }
+
+        let (requests, events) = (Arc::new(Mailbox::new()), Arc::new(Mailbox::new()));
+        let figures = Arc::default();
+        let seat = WriterSeat {
+            requests: Arc::clone(&requests),
+            events: Arc::clone(&events),
+            clock: Arc::clone(&self.clock),
+            figures: Arc::clone(&figures),
+        };
+        let opened = spawn_writer(seat, opener(self.place, &*self.randomness)).await?;
+        let rescued = &opened.rescued;
+        tracing::info!(store = %opened.facts.place, orphans = rescued.orphans.len(), "the store is open");
+
+        let shared = Arc::new(Shared::new(
+            registry,
+            Arc::new(self.states),
+            Limits { payload: self.payload, output: self.output },
+            self.clock,
+            self.randomness,
+            requests,
+            Arc::clone(&events),
+            figures,
+            opened.facts,
+        ));
+        let _ = events.send(Event::Committed(opened.changes, Vec::new()));
+        let executor = TokioExecutor::new(runtime.clone());
+        let dispatcher = Dispatcher::new(
+            Arc::clone(&shared),
+            Box::new(executor.clone()),
+            kinds,
+            self.max_running as u64,
+            self.stop_grace,
+        );
+        let scheduler = TaskScheduler::new(shared, executor);
+        spawn_dispatcher(dispatcher)?;
+        if !self.detached {
+            scheduler.become_default()?;
+        }
+        if self.stops_on_signals {
+            signals::stop_on_signals(&runtime, &scheduler, self.stop_grace);
+        }
+        Ok(scheduler)
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        let refuse = |what: String| Err(StartError::Builder(what));
+        if self.max_running == 0 {
+            return refuse("`max_running(0)`, under which nothing would run; give at least 1".to_owned());
+        }
+        for (name, bytes) in [("max_payload", self.payload), ("max_output", self.output)] {
+            if bytes > LARGEST_LIMIT {
+                return refuse(format!("`{name}({bytes})`; {LARGEST_LIMIT} bytes (64 MiB) are the most"));
+            }
+        }
+        Ok(())
+    }
+
+    fn registry(&self) -> Result<Registry, StartError> {
+        if self.schedules_only {
+            return Ok(Registry::default());
+        }
+        let linked = linked().chain(self.entries.iter().copied());
+        let wanted = linked.filter(|entry| {
+            let task = entry.task_type();
+            self.only.as_ref().is_none_or(|only| only.contains(&task)) && !self.skipped.contains(&task)
+        });
+        Ok(Registry::new(wanted)?)
+    }
+}
+
+/// The annotated tasks of every linked crate.
+#[cfg(feature = "inventory")]
+fn linked() -> impl Iterator<Item = TaskEntry> {
+    inventory::iter::<TaskEntry>().copied()
+}
+
+#[cfg(not(feature = "inventory"))]
+fn linked() -> impl Iterator<Item = TaskEntry> {
+    std::iter::empty()
+}
+
+fn opener(place: StorePlace, randomness: &dyn Randomness) -> OpenStore {
+    let mut uuid = [0; 16];
+    uuid[..8].copy_from_slice(&randomness.bits().to_le_bytes());
+    uuid[8..].copy_from_slice(&randomness.bits().to_le_bytes());
+    Box::new(move || match place {
+        StorePlace::Memory => Ok(Box::new(MemoryStore::new(uuid)) as Box<dyn Store>),
+        StorePlace::Own(store) => Ok(store),
+        StorePlace::File(path) => open_file(&path, uuid),
+    })
+}
+
+#[cfg(feature = "redb")]
+fn open_file(path: &std::path::Path, uuid: [u8; 16]) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
+    let _ = uuid;
+    Ok(Box::new(pushe_tasks_store::RedbStore::open(path, pushe_tasks_store::StoreOptions::default())?))
+}
+
+#[cfg(not(feature = "redb"))]
+fn open_file(path: &std::path::Path, _: [u8; 16]) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
+    let problem = "this build has no store on a file; turn the feature `redb` on".to_owned();
+    Err(pushe_tasks_store::OpenError::Path { path: path.to_owned(), problem })
+}
+
+impl std::fmt::Debug for SchedulerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SchedulerBuilder").field("states", &self.states).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! The constraints that lanes need: their readings, their gates, and the monitors that keep them fed.
+//!
+//! Invariant: a monitor runs while some busy lane needs its source, and for a while after; with nothing waiting there is
+//! none, and so no wake-up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushe_tasks_store::StoredConstraint;
+use tokio::task::AbortHandle;
+
+use super::lanes::Lanes;
+use super::mailbox::Mailbox;
+use super::message::Event;
+use crate::clock::{Clock, MonoTime, WallTime};
+use crate::constraint::erased::{ErasedConstraint, ErasedReading, SourceKey};
+use crate::constraint::gate::{Gate, GateState};
+use crate::constraint::kinds::ConstraintKinds;
+
+/// So long a monitor goes on when nothing needs it any more: work that comes in bursts finds it running.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// One stored constraint that some lane needs.
+#[derive(Debug)]
+struct Condition {
+    stored: StoredConstraint,
+    constraint: Arc<dyn ErasedConstraint>,
+    gate: Gate,
+    /// When it must be judged again although its source says nothing.
+    recheck: Option<WallTime>,
+}
+
+#[derive(Debug)]
+struct Monitor {
+    task: AbortHandle,
+    last: Option<ErasedReading>,
+    /// Since when nothing has needed it; `None` while something does.
+    idle_since: Option<MonoTime>,
+}
+
+/// All conditions of one engine.
+pub(super) struct Conditions {
+    kinds: ConstraintKinds,
+    clock: Arc<dyn Clock>,
+    events: Arc<Mailbox<Event>>,
+    conditions: Vec<Condition>,
+    monitors: HashMap<SourceKey, Monitor>,
+}
+
+/// A condition that keeps work from starting.
+#[derive(Clone, Debug)]
+pub(super) struct Unmet {
+    pub(super) constraint: String,
+    pub(super) why: String,
+    pub(super) since: MonoTime,
+}
+
+impl Conditions {
+    pub(super) fn new(kinds: ConstraintKinds, clock: Arc<dyn Clock>, events: Arc<Mailbox<Event>>) -> Self {
+        Self { kinds, clock, events, conditions: Vec::new(), monitors: HashMap::new() }
+    }
+
+    /// The index of a stored constraint, which is added where it is new.
+    pub(super) fn index(&mut self, stored: &StoredConstraint) -> usize {
+        if let Some(index) = self.conditions.iter().position(|condition| condition.stored == *stored) {
+            return index;
+        }
+        let constraint = self.kinds.constraint(&stored.kind, &stored.value);
+        let mut gate = Gate::new(constraint.damping(), self.clock.mono());
+        let mut recheck = None;
+        if constraint.source().is_none() {
+            // No reading can change what it says, so it says it now.
+            let verdict =
+                constraint.check(&ErasedReading::Unknown("it has no source".into()), self.clock.wall());
+            recheck = verdict.recheck_at();
+            gate.observe(&verdict, self.clock.mono());
+        }
+        self.conditions.push(Condition { stored: stored.clone(), constraint, gate, recheck });
+        self.conditions.len() - 1
+    }
+
+    /// Takes a reading; stale ones of monitors that were stopped are passed over.
+    pub(super) fn observe(&mut self, key: &SourceKey, reading: ErasedReading) {
+        let Some(monitor) = self.monitors.get_mut(key) else { return };
+        monitor.last = Some(reading);
+        self.judge(|condition| condition.constraint.source() == Some(key));
+    }
+
+    /// Judges again what asked to be judged by now; answers whether anything did.
+    pub(super) fn pass(&mut self, now: WallTime) -> bool {
+        let due = |condition: &Condition| condition.recheck.is_some_and(|at| at <= now);
+        let any = self.conditions.iter().any(due);
+        if any {
+            self.judge(due);
+        }
+        any
+    }
+
+    fn judge(&mut self, which: impl Fn(&Condition) -> bool) {
+        let (wall, mono) = (self.clock.wall(), self.clock.mono());
+        for condition in self.conditions.iter_mut().filter(|condition| which(condition)) {
+            condition.recheck = None;
+            let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key));
+            let Some(reading) = monitor.and_then(|monitor| monitor.last.as_ref()) else { continue };
+            let verdict = condition.constraint.check(reading, wall);
+            condition.recheck = verdict.recheck_at();
+            condition.gate.observe(&verdict, mono);
+        }
+    }
+
+    pub(super) fn all_open(&self, needed: &[usize], now: MonoTime) -> bool {
+        needed.iter().all(|index| self.conditions[*index].gate.is_open(now))
+    }
+
+    /// Whether one of them has been lost for so long that running work must stop.
+    pub(super) fn stop_due(&self, needed: &[usize], now: MonoTime) -> bool {
+        needed.iter().any(|index| self.conditions[*index].gate.stop_due(now))
+    }
+
+    /// Those that keep work from starting.
+    pub(super) fn unmet(&self, needed: &[usize], now: MonoTime) -> Vec<Unmet> {
+        let unmet = |index: &usize| {
+            let condition = &self.conditions[*index];
+            match condition.gate.state(now) {
+                GateState::Open => None,
+                GateState::Closed { why, since } => {
+                    let constraint = condition.constraint.describe().into_owned();
+                    Some(Unmet { constraint, why: why.to_owned(), since })
+                }
+            }
+        };
+        needed.iter().filter_map(unmet).collect()
+    }
+
+    /// Starts monitors that busy lanes need, and stops those that nothing has needed for a while.
+    pub(super) fn attend(&mut self, lanes: &Lanes, now: MonoTime) {
+        let busy = lanes.iter().filter(|(_, lane)| lane.is_busy()).flat_map(|(_, lane)| &lane.conditions);
+        let mut needed: Vec<_> = busy.copied().collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let needed: Vec<_> = needed
+            .into_iter()
+            .filter_map(|index| self.conditions[index].constraint.source().cloned())
+            .collect();
+        for key in &needed {
+            if let Some(monitor) = self.monitors.get_mut(key) {
+                monitor.idle_since = None;
+            } else {
+                self.start(key.clone(), now);
+            }
+        }
+        self.monitors.retain(|key, monitor| {
+            if needed.contains(key) {
+                return true;
+            }
+            let since = *monitor.idle_since.get_or_insert(now);
+            let goes_on = now.since(since) < LINGER;
+            if !goes_on {
+                monitor.task.abort();
+            }
+            goes_on
+        });
+    }
+
+    fn start(&mut self, key: SourceKey, now: MonoTime) {
+        let Some(source) = self.kinds.source(&key) else { return };
+        // What the gates knew came from an earlier monitor; the first reading of this one acts at once again.
+        for condition in &mut self.conditions {
+            if condition.constraint.source() == Some(&key) {
+                condition.gate = Gate::new(condition.constraint.damping(), now);
+            }
+        }
+        let events = Arc::clone(&self.events);
+        let report = Box::new(move |key, reading| {
+            let _ = events.send(Event::Reading(key, reading));
+        });
+        let watch = source.monitor(key.clone(), Arc::clone(&self.clock), report);
+        let task = tokio::spawn(watch).abort_handle();
+        self.monitors.insert(key, Monitor { task, last: None, idle_since: None });
+    }
+
+    /// When something here changes by the passing of time alone.
+    pub(super) fn next_change(&self, now: MonoTime) -> Option<MonoTime> {
+        let gates = self.conditions.iter().filter_map(|condition| condition.gate.next_change(now));
+        let lingering =
+            self.monitors.values().filter_map(|monitor| monitor.idle_since.map(|since| since.plus(LINGER)));
+        gates.chain(lingering).min()
+    }
+
+    /// When something here has asked to be judged again.
+    pub(super) fn next_recheck(&self) -> Option<WallTime> {
+        self.conditions.iter().filter_map(|condition| condition.recheck).min()
+    }
+}
+
+impl Drop for Conditions {
+    fn drop(&mut self) {
+        self.monitors.values().for_each(|monitor| monitor.task.abort());
+    }
+}

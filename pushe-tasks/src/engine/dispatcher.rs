@@ -1,0 +1,487 @@
+//! The owner of timers, lanes and permits: decides what may start and what has to stop.
+//!
+//! It is a step function: `step` takes what has arrived, does what is due, and says when it wants to be stepped again. A
+//! thread drives it in production, one loop in tests.
+//!
+//! Invariant: it waits for nothing and blocks on nothing; what it decides leaves as one batch of requests, so that the
+//! end of an attempt and the credit that it frees reach the writer together and share a commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushe_tasks_store::{
+    Attempt, Body, Changes, Claimed, LaneId, Reason, Settle, Settlement, StoreError, WorkId, WorkState,
+};
+use tokio::sync::oneshot;
+
+use super::attempt;
+use super::conditions::Conditions;
+use super::credit::CreditUpdate;
+use super::executor::Executor;
+use super::lanes::Lanes;
+use super::live::{Graces, Live, LiveAttempts, Phase};
+use super::message::{Ended, Event, Request, Write};
+use super::settlement::settlement;
+use super::shared::Shared;
+use super::signal::StopSignal;
+use super::tasks::TaskState;
+use crate::clock::{MonoTime, WallTime};
+use crate::constraint::kinds::ConstraintKinds;
+use crate::context::TaskContext;
+use crate::random::unit;
+use crate::scheduler::{ShutdownReport, TaskScheduler};
+
+/// So long a failing store is left alone before held settles are tried again; it doubles up to the longest.
+const SHORTEST_STORE_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// At most this many finished records are pruned in one transaction.
+const PRUNE_BATCH: usize = 500;
+
+/// The owner of timers, lanes and permits.
+pub(crate) struct Dispatcher {
+    pub(super) shared: Arc<Shared>,
+    executor: Box<dyn Executor>,
+    pub(super) tasks: Vec<TaskState>,
+    pub(super) lanes: Lanes,
+    pub(super) conditions: Conditions,
+    pub(super) live: LiveAttempts,
+    graces: Graces,
+    /// Bodies that hold a permit now, and the most that may.
+    pub(super) running: u64,
+    pub(super) max_running: u64,
+    /// Claims that it has been told of.
+    seen: u64,
+    /// When the first delayed piece falls due and the first finished record may be pruned; written by commits, cleared
+    /// once the writer was told.
+    next_due: Option<WallTime>,
+    next_prune: Option<WallTime>,
+    waiters: HashMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    /// What keeps the store from working, and when it is tried again.
+    pub(super) trouble: Option<Trouble>,
+    pub(super) stopping: Option<Stopping>,
+    /// What leaves at the end of the step.
+    outbox: Vec<Request>,
+    /// Whether lanes or gates have changed, so that every account has to be looked at.
+    lanes_changed: bool,
+    /// When a gate next changes by the passing of time alone.
+    next_gate: Option<MonoTime>,
+    /// What the writer was last told that it may claim in total.
+    granted: u64,
+    inbox: Vec<Event>,
+}
+
+/// A store that does not work.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) error: StoreError,
+    pause: Duration,
+    retry_at: Option<MonoTime>,
+}
+
+/// An engine that is being shut down.
+#[derive(Debug)]
+pub(super) struct Stopping {
+    replies: Vec<oneshot::Sender<ShutdownReport>>,
+    /// The stop is on record; every claim that was made before has arrived.
+    recorded: bool,
+    /// The writer has been told that nothing more will come.
+    finished: bool,
+}
+
+/// When a dispatcher wants to be stepped again if nothing arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wake {
+    pub(crate) mono: Option<MonoTime>,
+    pub(crate) wall: Option<WallTime>,
+    /// Nothing is left to do, ever.
+    pub(crate) ended: bool,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        executor: Box<dyn Executor>,
+        kinds: ConstraintKinds,
+        max_running: u64,
+        stop_grace: Duration,
+    ) -> Self {
+        let tasks =
+            shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
+        let conditions = Conditions::new(kinds, Arc::clone(&shared.clock), Arc::clone(&shared.events));
+        Self {
+            shared,
+            executor,
+            tasks,
+            lanes: Lanes::default(),
+            conditions,
+            live: LiveAttempts::default(),
+            graces: Graces { stop: stop_grace, give_up: Duration::from_secs(1) },
+            running: 0,
+            max_running,
+            seen: 0,
+            next_due: None,
+            next_prune: None,
+            waiters: HashMap::new(),
+            trouble: None,
+            stopping: None,
+            outbox: Vec::new(),
+            lanes_changed: true,
+            next_gate: None,
+            granted: 0,
+            inbox: Vec::new(),
+        }
+    }
+
+    /// Steps until the engine has ended.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let wake = self.step();
+            if wake.ended {
+                return;
+            }
+            let events = Arc::clone(&self.shared.events);
+            let clock = Arc::clone(&self.shared.clock);
+            tokio::select! {
+                biased;
+                () = events.arrival() => {}
+                () = async { clock.sleep_until(wake.mono.unwrap_or_default()).await }, if wake.mono.is_some() => {}
+                () = async { clock.sleep_until_wall(wake.wall.unwrap_or_default()).await }, if wake.wall.is_some() => {}
+            }
+        }
+    }
+
+    /// Takes what has arrived, does what is due, and sends what it decided.
+    pub(crate) fn step(&mut self) -> Wake {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        self.shared.events.take(&mut inbox);
+        for event in inbox.drain(..) {
+            self.handle(event);
+        }
+        self.inbox = inbox;
+        let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
+        self.do_what_is_due(mono, wall);
+        self.grant(mono);
+        self.finish_if_idle();
+        if !self.outbox.is_empty() {
+            let _ = self.shared.requests.send_all(&mut self.outbox);
+        }
+        if self.stopping.as_ref().is_some_and(|stopping| stopping.finished) {
+            self.shared.requests.close();
+        }
+        self.wake()
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Committed(changes, claimed) => self.committed(changes, claimed),
+            Event::StoreTrouble(error) => self.store_trouble(error),
+            Event::Started(attempt, at) => self.started(attempt, at),
+            Event::Ended(attempt, ended) => self.ended(attempt, ended),
+            Event::Reading(key, reading) => {
+                self.conditions.observe(&key, reading);
+                self.lanes_changed = true;
+            }
+            Event::Wait(id, reply) => {
+                let waiters = self.waiters.entry(id).or_default();
+                waiters.retain(|waiter| !waiter.is_closed());
+                waiters.push(reply);
+            }
+            Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
+            Event::Health(reply) => drop(reply.send(self.health())),
+            Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
+            Event::Abandon => self.shut_down(Duration::ZERO, None),
+            Event::StopRecorded => {
+                if let Some(stopping) = &mut self.stopping {
+                    stopping.recorded = true;
+                }
+            }
+            Event::WriterEnded => self.writer_ended(),
+        }
+    }
+
+    fn committed(&mut self, changes: Changes, claimed: Vec<Claimed>) {
+        self.trouble = None;
+        for (id, lane) in changes.new_lanes {
+            let task = self.shared.registry.find(&lane.task);
+            let conditions = lane.constraints.iter().map(|stored| self.conditions.index(stored)).collect();
+            self.lanes.add(id, lane, task, conditions);
+            if let Some(task) = task {
+                self.tasks[task].lanes.push(id);
+            }
+            self.lanes_changed = true;
+        }
+        for (id, ready) in changes.ready {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                self.lanes_changed |= (lane.ready == 0) != (ready == 0);
+                lane.ready = ready;
+            }
+        }
+        self.next_due = changes.next_due;
+        self.next_prune = changes.next_prune;
+        for moved in changes.moves {
+            if moved.to.is_finished() || moved.to == WorkState::Quarantined {
+                self.finished(moved.attempt, moved.to, moved.from, moved.reason);
+            }
+        }
+        for claim in claimed {
+            self.start(claim);
+        }
+    }
+
+    /// Tells waiters, and a body whose work was finished by somebody else.
+    fn finished(&mut self, attempt: Attempt, to: WorkState, from: Option<WorkState>, reason: Option<Reason>) {
+        for waiter in self.waiters.remove(&attempt.work).unwrap_or_default() {
+            let _ = waiter.send(to);
+        }
+        if from == Some(WorkState::Running) && to == WorkState::Cancelled {
+            self.ask_to_stop(attempt, reason.unwrap_or(Reason::Cancelled), self.graces.stop);
+        }
+    }
+
+    fn start(&mut self, claim: Claimed) {
+        let (attempt, now) = (claim.attempt(), self.shared.clock.mono());
+        self.seen += 1;
+        let Some(lane) = self.lanes.get_mut(claim.record.lane) else { return };
+        let Some(task) = lane.task else { return };
+        lane.running += 1;
+        self.running += 1;
+        self.tasks[task].take_permit();
+        let conditions = lane.conditions.clone();
+
+        let signal = Arc::new(StopSignal::default());
+        let claimed_at = claim.record.claimed_at.unwrap_or_default();
+        let (options, retries) = (claim.spec.options.clone(), claim.record.retries);
+        let live = Live::new(task, claim.record.lane, Arc::clone(&signal), options, retries, claimed_at);
+        self.live.insert(attempt, live);
+
+        // The claim was made on a credit that may have been withdrawn since: then no body begins.
+        if self.stopping.is_some() {
+            signal.ask(Reason::Shutdown);
+            return self.ended(attempt, Ended::Dropped);
+        }
+        if !self.conditions.all_open(&conditions, now) {
+            signal.ask(Reason::ConstraintLost);
+            return self.ended(attempt, Ended::Dropped);
+        }
+        self.begin(attempt, task, claim, signal);
+    }
+
+    fn begin(&mut self, attempt: Attempt, task: usize, claim: Claimed, signal: Arc<StopSignal>) {
+        let entry = self.tasks[task].entry;
+        let shared = &self.shared;
+        let scheduler = TaskScheduler::of(shared);
+        let context = TaskContext::new(
+            attempt,
+            claim.record.attempt(),
+            claim.record.progress,
+            Arc::clone(&shared.states),
+            Arc::clone(&signal),
+            Arc::clone(&shared.requests),
+            scheduler.clone(),
+        );
+        let output_limit = shared.limits.output;
+        let envelope = claim.spec.envelope;
+        let body = move || entry.body(envelope, context, output_limit);
+        let tells_start = claim.spec.options.timeout.is_some();
+        let clock = Arc::clone(&shared.clock);
+        let running = attempt::run(attempt, body, signal, clock, Arc::clone(&shared.events), tells_start);
+        let running = crate::scheduler::within(scheduler, running);
+        self.executor.run(entry.runs_on(), Box::pin(running));
+    }
+
+    /// The body was polled for the first time: from here its timeout counts.
+    fn started(&mut self, attempt: Attempt, at: MonoTime) {
+        let timeout = self.live.get(attempt).filter(|live| live.phase == Phase::Running);
+        if let Some(timeout) = timeout.and_then(|live| live.options.timeout) {
+            self.live.enter(attempt, Phase::Running, Some(at.plus(timeout)));
+        }
+    }
+
+    fn ended(&mut self, attempt: Attempt, ended: Ended) {
+        let Some(live) = self.live.remove(attempt) else { return };
+        if live.phase == Phase::Zombie {
+            // Its work was settled when it was given up; only its name was still taken.
+            return self.outbox.push(Request::Write(Write::Release(attempt)));
+        }
+        self.free(&live);
+        let settlement = self.judge(&live, ended);
+        self.settle(attempt, settlement, Body::Ended);
+    }
+
+    fn judge(&self, live: &Live, ended: Ended) -> Settlement {
+        let chance = unit(self.shared.randomness.bits());
+        settlement(ended, live.signal.reason(), &live.options, live.retries, chance)
+    }
+
+    fn settle(&mut self, attempt: Attempt, settlement: Settlement, body: Body) {
+        let at = self.shared.clock.wall();
+        self.outbox.push(Request::Write(Write::Settle(Settle { attempt, at, settlement, body })));
+    }
+
+    fn free(&mut self, live: &Live) {
+        self.running -= 1;
+        self.tasks[live.task].return_permit();
+        if let Some(lane) = self.lanes.get_mut(live.lane) {
+            lane.running -= 1;
+            self.lanes_changed |= lane.running == 0;
+        }
+    }
+
+    fn ask_to_stop(&mut self, attempt: Attempt, reason: Reason, grace: Duration) {
+        let now = self.shared.clock.mono();
+        let Some(live) = self.live.get(attempt) else { return };
+        match live.phase {
+            Phase::Running => {
+                live.signal.ask(reason);
+                self.live.enter(attempt, Phase::Asked, Some(now.plus(grace)));
+            }
+            // A shorter grace than the one it has been given counts.
+            Phase::Asked if grace.is_zero() => self.live.enter(attempt, Phase::Asked, Some(now)),
+            Phase::Asked | Phase::Dropping | Phase::Zombie => {}
+        }
+    }
+
+    fn do_what_is_due(&mut self, mono: MonoTime, wall: WallTime) {
+        self.lanes_changed |= self.conditions.pass(wall) || self.next_gate.is_some_and(|at| at <= mono);
+        if self.lanes_changed {
+            self.stop_what_lost_its_constraint(mono);
+        }
+        while let Some(attempt) = self.live.next_due(mono) {
+            self.act_on(attempt, mono);
+        }
+        if self.next_due.is_some_and(|due| due <= wall) {
+            self.next_due = None;
+            self.outbox.push(Request::Wake);
+        }
+        if self.next_prune.is_some_and(|at| at <= wall) {
+            self.next_prune = None;
+            self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
+        }
+        if let Some(trouble) = &mut self.trouble
+            && trouble.retry_at.is_some_and(|at| at <= mono)
+        {
+            trouble.retry_at = None;
+            self.outbox.push(Request::Wake);
+        }
+    }
+
+    fn act_on(&mut self, attempt: Attempt, now: MonoTime) {
+        let Some(live) = self.live.get(attempt) else { return };
+        match live.phase {
+            Phase::Running => self.ask_to_stop(attempt, Reason::Timeout, self.graces.stop),
+            Phase::Asked => {
+                live.signal.drop_body();
+                self.live.enter(attempt, Phase::Dropping, Some(now.plus(self.graces.give_up)));
+            }
+            Phase::Dropping => self.give_up(attempt),
+            Phase::Zombie => {}
+        }
+    }
+
+    /// Settles the work of a body that does not stop, and takes its permit back.
+    fn give_up(&mut self, attempt: Attempt) {
+        self.live.enter(attempt, Phase::Zombie, None);
+        let Some(live) = self.live.remove(attempt) else { return };
+        tracing::warn!(work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
+        self.free(&live);
+        let settlement = self.judge(&live, Ended::Dropped);
+        self.live.insert(attempt, live);
+        self.settle(attempt, settlement, Body::Living);
+    }
+
+    fn stop_what_lost_its_constraint(&mut self, now: MonoTime) {
+        let lost = self.live.running(|live| {
+            let lane = self.lanes.get(live.lane);
+            lane.is_some_and(|lane| self.conditions.stop_due(&lane.conditions, now))
+        });
+        for attempt in lost {
+            self.ask_to_stop(attempt, Reason::ConstraintLost, self.graces.stop);
+        }
+    }
+
+    /// Tells the writer what it may claim, where that has changed.
+    fn grant(&mut self, now: MonoTime) {
+        if self.lanes_changed {
+            self.conditions.attend(&self.lanes, now);
+            self.next_gate = self.conditions.next_change(now);
+        }
+        let all = std::mem::take(&mut self.lanes_changed);
+        let mut update = CreditUpdate::default();
+        for (index, task) in self.tasks.iter_mut().enumerate() {
+            if !(all || task.dirty) {
+                continue;
+            }
+            let is_open = |id: &LaneId| {
+                let lane = self.lanes.get(*id);
+                lane.is_some_and(|lane| self.conditions.all_open(&lane.conditions, now))
+            };
+            update.accounts.extend(task.new_account(is_open).map(|account| (index, account)));
+        }
+        let free = if self.stopping.is_some() { 0 } else { self.max_running.saturating_sub(self.running) };
+        update.total = self.seen + free;
+        if update.total != self.granted || !update.accounts.is_empty() {
+            self.granted = update.total;
+            self.outbox.push(Request::Credit(update));
+        }
+    }
+
+    fn store_trouble(&mut self, error: StoreError) {
+        let pause = self
+            .trouble
+            .as_ref()
+            .map_or(SHORTEST_STORE_PAUSE, |trouble| trouble.pause.saturating_mul(2).min(LONGEST_STORE_PAUSE));
+        let retry_at = Some(self.shared.clock.mono().plus(pause));
+        self.trouble = Some(Trouble { error, pause, retry_at });
+    }
+
+    fn shut_down(&mut self, grace: Duration, reply: Option<oneshot::Sender<ShutdownReport>>) {
+        if self.stopping.is_none() {
+            self.stopping = Some(Stopping { replies: Vec::new(), recorded: false, finished: false });
+            // Before any attempt is given back, so that a crash on the way charges nobody.
+            self.outbox.push(Request::Write(Write::RecordStop));
+        }
+        if let (Some(stopping), Some(reply)) = (&mut self.stopping, reply) {
+            stopping.replies.push(reply);
+        }
+        let attempts: Vec<_> = self.live.iter().map(|(attempt, _)| *attempt).collect();
+        for attempt in attempts {
+            self.ask_to_stop(attempt, Reason::Shutdown, grace);
+        }
+    }
+
+    /// Once no body holds a permit any more, the writer has the last word.
+    fn finish_if_idle(&mut self) {
+        let idle = self.running == 0;
+        if let Some(stopping) = &mut self.stopping
+            && idle
+            && stopping.recorded
+            && !stopping.finished
+        {
+            stopping.finished = true;
+            self.outbox.push(Request::Finish);
+        }
+    }
+
+    fn writer_ended(&mut self) {
+        let names = self.live.zombies().map(|(_, live)| self.tasks[live.task].entry.name().to_owned());
+        let report = ShutdownReport::new(names.collect());
+        for reply in self.stopping.take().map(|stopping| stopping.replies).unwrap_or_default() {
+            let _ = reply.send(report.clone());
+        }
+        self.shared.end();
+        self.waiters.clear();
+    }
+
+    fn wake(&self) -> Wake {
+        let trouble = self.trouble.as_ref().and_then(|trouble| trouble.retry_at);
+        let moments = [self.live.next_moment(), self.next_gate, trouble];
+        let walls = [self.next_due, self.next_prune, self.conditions.next_recheck()];
+        Wake {
+            mono: moments.into_iter().flatten().min(),
+            wall: walls.into_iter().flatten().min(),
+            ended: self.shared.has_ended(),
+        }
+    }
+}

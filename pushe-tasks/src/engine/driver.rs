@@ -1,0 +1,90 @@
+//! What drives writer and dispatcher in production: a thread each.
+//!
+//! Invariant: the store is opened, used and closed on the writer's thread; the dispatcher's thread has a runtime of its
+//! own, so that a body that spins on the application's stops no timer and no constraint source.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use pushe_tasks_store::{
+    Changes, OpenError, RescueRequest, Rescued, Store, StoreError, StoreFacts, VerbError,
+};
+use tokio::sync::oneshot;
+
+use super::dispatcher::Dispatcher;
+use super::mailbox::Mailbox;
+use super::message::{Event, Request};
+use super::writer::{Writer, WriterFigures};
+use crate::clock::Clock;
+use crate::error::StartError;
+use crate::park::block_on;
+
+/// What opening the store has found.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) facts: StoreFacts,
+    pub(crate) rescued: Rescued,
+    pub(crate) changes: Changes,
+}
+
+/// Opens a store; called on the thread that will own it.
+pub(crate) type OpenStore = Box<dyn FnOnce() -> Result<Box<dyn Store>, OpenError> + Send>;
+
+/// What the writer's thread is given.
+pub(crate) struct WriterSeat {
+    pub(crate) requests: Arc<Mailbox<Request>>,
+    pub(crate) events: Arc<Mailbox<Event>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) figures: Arc<WriterFigures>,
+}
+
+/// Starts the writer's thread, which opens the store and rescues orphans before it answers.
+pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Opened, StartError> {
+    let (tell, told) = oneshot::channel();
+    let run = move || {
+        let mut store = match open() {
+            Ok(store) => store,
+            Err(error) => return drop(tell.send(Err(error.into()))),
+        };
+        let opened = match begin(&mut *store, &*seat.clock) {
+            Ok(opened) => opened,
+            Err(error) => return drop(tell.send(Err(error))),
+        };
+        let WriterSeat { requests, events, clock, figures } = seat;
+        let writer = Writer::new(store, requests, Arc::clone(&events), clock, figures);
+        if tell.send(Ok(opened)).is_err() {
+            return; // Whoever started it is gone.
+        }
+        block_on(writer.run());
+        let _ = events.send(Event::WriterEnded);
+    };
+    thread::Builder::new().name("pushe-writer".to_owned()).spawn(run).map_err(StartError::Thread)?;
+    let lost = || StartError::Thread(io::Error::other("the writer's thread ended before it had begun"));
+    told.await.unwrap_or_else(|_| Err(lost()))
+}
+
+/// The opening transaction: every Running row is an orphan, since the lock proves that no other process runs it.
+fn begin(store: &mut dyn Store, clock: &dyn Clock) -> Result<Opened, StartError> {
+    let request = RescueRequest::new(clock.wall(), clock.boot_id());
+    let mut rescued: Result<Rescued, VerbError> = Ok(Rescued::default());
+    let mut changes = store.write(&mut |verbs| rescued = verbs.rescue(&request))?;
+    let rescued = rescued.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
+    // A new dispatcher knows no lane: it is told of all of them, and moves that it could not follow are left out.
+    let mut lanes = Ok(Vec::new());
+    store.read(&mut |look| lanes = look.lanes())?;
+    let lanes = lanes.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
+    changes.moves.clear();
+    changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
+    changes.new_lanes = lanes.into_iter().map(|lane| (lane.id, lane.lane)).collect();
+    Ok(Opened { facts: store.facts().clone(), rescued, changes })
+}
+
+/// Starts the dispatcher's thread.
+pub(crate) fn spawn_dispatcher(dispatcher: Dispatcher) -> Result<(), StartError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let run = move || runtime.block_on(dispatcher.run());
+    thread::Builder::new().name("pushe-dispatcher".to_owned()).spawn(run).map_err(StartError::Thread)?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The running engine: starts the loops below and holds them together.
+//!
+//! ```text
+//! callers ──requests──▶ writer ──events──▶ dispatcher ──bodies──▶ executor
+//!                          ▲────requests───────┘  ▲────events───────┘
+//! ```
+//!
+//! Invariant: the store is owned by the writer, timers, lanes and permits by the dispatcher, a body by its attempt; they
+//! talk by messages only. Writer and dispatcher are step functions that any driver can drive.
+
+mod attempt;
+mod conditions;
+mod credit;
+mod dispatcher;
+mod driver;
+pub(crate) mod executor;
+mod lanes;
+mod live;
+pub(crate) mod mailbox;
+pub(crate) mod message;
+mod report;
+mod settlement;
+pub(crate) mod shared;
+pub(crate) mod signal;
+mod tasks;
+mod verb;
+pub(crate) mod writer;
+
+pub(crate) use attempt::BodyFuture;
+pub(crate) use dispatcher::Dispatcher;
+pub(crate) use driver::{OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};

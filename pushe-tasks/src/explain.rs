@@ -1,0 +1,117 @@
+//! Why a piece of work is not running (S9.3), in its first form.
+//!
+//! Invariant: an explanation names everything that the engine knows to keep the work from running now, not just the first.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use pushe_tasks_store::WorkState;
+
+/// Where a piece of work stands, and what keeps it from running now.
+///
+/// Its `Display` is a line for people, such as ``waits for network: Connected (no usable default route)``.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Its state.
+    pub state: WorkState,
+    /// Where it runs: the number of its attempt, and since when.
+    pub running: Option<(u32, SystemTime)>,
+    /// All that keeps it from running; empty for Enqueued work says that it is about to start.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// One thing that keeps a piece of work from running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// Its time has not come.
+    Time {
+        /// When it comes.
+        until: SystemTime,
+    },
+    /// A constraint does not hold.
+    Constraint {
+        /// The constraint, such as `network: Connected`.
+        constraint: String,
+        /// Its present reading.
+        why: String,
+        /// Since when it has not held, as far as this engine knows.
+        since: SystemTime,
+    },
+    /// As many of its task run as `concurrency` allows.
+    Concurrency {
+        /// The task's name.
+        task: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// As many bodies run as `max_running` allows.
+    MaxRunning {
+        /// The limit.
+        limit: u64,
+    },
+    /// Nobody in this process registers its task name.
+    NoHandler {
+        /// The stored task name.
+        task: String,
+    },
+    /// Earlier unfinished work bears its task id.
+    EarlierWork,
+    /// The body of work that bore its task id has not ended yet.
+    EarlierBody,
+    /// A body of its own that could not be stopped has not ended yet.
+    OwnBody,
+    /// The store does not work.
+    Store {
+        /// What it said.
+        why: String,
+    },
+    /// The engine is shutting down.
+    Shutdown,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((attempt, since)) = self.running {
+            let seconds = crate::clock::now().duration_since(since).map_or(0, |elapsed| elapsed.as_secs());
+            return write!(f, "runs its attempt {attempt} since {seconds} s");
+        }
+        if self.obstacles.is_empty() {
+            return match self.state {
+                WorkState::Enqueued => f.write_str("is about to start"),
+                state => write!(f, "is {state}"),
+            };
+        }
+        f.write_str("waits for ")?;
+        for (index, obstacle) in self.obstacles.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; for ")?;
+            }
+            obstacle.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time { until } => match until.duration_since(crate::clock::now()) {
+                Ok(left) => write!(f, "its time, in {:.1} s", left.as_secs_f64()),
+                Err(_) => f.write_str("its time, which has just come"),
+            },
+            Self::Constraint { constraint, why, .. } => write!(f, "{constraint} ({why})"),
+            Self::Concurrency { task, limit } => write!(f, "one of the {limit} permits of `{task}`"),
+            Self::MaxRunning { limit } => write!(f, "one of the {limit} places of the scheduler"),
+            Self::NoHandler { task } => {
+                write!(f, "a task named `{task}`, which this program does not register")
+            }
+            Self::EarlierWork => f.write_str("earlier work with its task id"),
+            Self::EarlierBody => f.write_str("the body of earlier work with its task id to end"),
+            Self::OwnBody => f.write_str("its own earlier body to end"),
+            Self::Store { why } => write!(f, "the store to work again ({why})"),
+            Self::Shutdown => f.write_str("the next start, since this scheduler is shutting down"),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How a scheduler is (S9.4), in its first part.
+
+use std::collections::BTreeMap;
+
+use pushe_tasks_store::{StoreFacts, WorkId};
+
+/// How a scheduler is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// How its store is.
+    pub store: StoreHealth,
+    /// What the store says of itself.
+    pub facts: StoreFacts,
+    /// Bodies that run now.
+    pub running: u64,
+    /// Pieces whose time has come and whose task is registered; they wait for constraints or room.
+    pub ready: u64,
+    /// Pieces whose time has come and whose task nobody here registers, by stored task name. They are kept.
+    pub no_handler: BTreeMap<String, u64>,
+    /// Blocking bodies that go on although their attempt is over, with their task's name.
+    pub zombies: Vec<(WorkId, String)>,
+    /// Requests that wait for the store's writer.
+    pub queue_depth: usize,
+    /// Ends of attempts that could not be stored yet.
+    pub held_settles: u64,
+}
+
+/// How a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreHealth {
+    /// The last commit was made durable.
+    Healthy,
+    /// The last commit was not, and why; it is tried again.
+    Degraded(String),
+}
+
+/// The dispatcher's part of it.
+#[derive(Debug)]
+pub(crate) struct EngineHealth {
+    pub(crate) running: u64,
+    pub(crate) ready: u64,
+    pub(crate) no_handler: BTreeMap<String, u64>,
+    pub(crate) zombies: Vec<(WorkId, String)>,
+    pub(crate) trouble: Option<String>,
+}

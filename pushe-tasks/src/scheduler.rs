@@ -1,0 +1,393 @@
+//! The running engine as a program holds it.
+//!
+//! Invariant: a handle owns nothing but the right to ask. What it answers `Ok` to has been made durable.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pushe_tasks_store::{Filter, Target, WorkId, WorkState, WorkView};
+use tokio::sync::oneshot;
+
+use crate::builder::SchedulerBuilder;
+use crate::engine::executor::TokioExecutor;
+use crate::engine::message::{Event, Read, Refusal, Reply, Request, Write};
+use crate::engine::shared::Shared;
+use crate::error::{CallError, ScheduleError, StartError};
+use crate::explain::Standing;
+use crate::health::{Health, StoreHealth};
+use crate::info::WorkInfo;
+use crate::options::TaskOptions;
+use crate::receipt::Receipt;
+use crate::schedule::{Schedule, enqueue};
+use crate::task::Task;
+
+/// The engine that a call uses where it names none.
+static DEFAULT: Mutex<Option<TaskScheduler>> = Mutex::new(None);
+
+tokio::task_local! {
+    /// The engine whose body is running.
+    static RUNNING: Option<TaskScheduler>;
+}
+
+/// A running scheduler; clones speak of the same one.
+///
+/// It stops when [`shutdown`](Self::shutdown) is called. Dropping the last handle of a detached scheduler stops it too,
+/// as a crash would: bodies are dropped and run again at the next start.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::TaskScheduler;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let scheduler = TaskScheduler::in_memory().detached().start().await?;
+/// let report = scheduler.shutdown(Duration::from_secs(10)).await;
+/// assert!(report.still_running().is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TaskScheduler {
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a scheduler share; its end is the end of the last of them.
+pub(crate) struct Handle {
+    shared: Arc<Shared>,
+    executor: TokioExecutor,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.shared.events.send(Event::Abandon);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("store", &self.shared.facts.place).finish_non_exhaustive()
+    }
+}
+
+impl TaskScheduler {
+    /// Begins to set up a scheduler whose work lives in the file at `path`, which is created where there is none.
+    #[cfg(feature = "redb")]
+    pub fn builder(path: impl AsRef<std::path::Path>) -> SchedulerBuilder {
+        SchedulerBuilder::on_file(path.as_ref().to_owned())
+    }
+
+    /// Begins to set up a scheduler whose work lives in memory and ends with the process.
+    pub fn in_memory() -> SchedulerBuilder {
+        SchedulerBuilder::in_memory()
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, executor: TokioExecutor) -> Self {
+        let handle = Arc::new(Handle { shared, executor });
+        let _ = handle.shared.handle.set(Arc::downgrade(&handle));
+        Self { handle }
+    }
+
+    /// The handle of an engine, while anybody holds one.
+    pub(crate) fn of(shared: &Shared) -> Option<Self> {
+        Some(Self { handle: shared.handle.get()?.upgrade()? })
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    pub(crate) fn executor(&self) -> &TokioExecutor {
+        &self.handle.executor
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakScheduler {
+        WeakScheduler(Arc::downgrade(&self.handle))
+    }
+
+    /// The scheduler that a call uses where it names none: the one whose body is running, else the process default.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NoScheduler`] where there is neither.
+    pub fn current() -> Result<Self, ScheduleError> {
+        let running = RUNNING.try_with(Clone::clone).ok().flatten();
+        running.or_else(|| lock_default().clone()).ok_or(ScheduleError::NoScheduler)
+    }
+
+    /// Makes this one the process default.
+    pub(crate) fn become_default(&self) -> Result<(), StartError> {
+        let mut default = lock_default();
+        if default.as_ref().is_some_and(|other| !other.shared().has_ended()) {
+            return Err(StartError::DefaultTaken);
+        }
+        *default = Some(self.clone());
+        Ok(())
+    }
+
+    pub(crate) fn default_is_taken() -> bool {
+        lock_default().as_ref().is_some_and(|other| !other.shared().has_ended())
+    }
+
+    /// Schedules one piece of work; the form of the reference document. [`Schedule`] has the options of one call.
+    ///
+    /// # Errors
+    /// As [`Schedule`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it completes leaves either the whole work or nothing stored.
+    pub async fn schedule_task<T: Task>(
+        &self,
+        options: TaskOptions<T>,
+        input: T::Input,
+    ) -> Result<Receipt<T>, ScheduleError> {
+        Schedule::with_options(options, input).on(self).await
+    }
+
+    /// Schedules one piece of work from a thread that may block, inside of a runtime or not.
+    ///
+    /// # Errors
+    /// As [`Schedule`].
+    pub fn schedule_blocking<T: Task>(
+        &self,
+        options: TaskOptions<T>,
+        input: T::Input,
+    ) -> Result<Receipt<T>, ScheduleError> {
+        Schedule::with_options(options, input).on(self).blocking()
+    }
+
+    /// Schedules many pieces in one transaction: all of them or none, judged in order, one receipt each (S4.12).
+    ///
+    /// # Errors
+    /// As [`Schedule`]; [`ScheduleError::TooMany`] for more than 10,000 pieces or 64 MiB.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it completes leaves either all of them or nothing stored.
+    pub async fn schedule_many<T: Task>(
+        &self,
+        batch: impl IntoIterator<Item = Schedule<T>>,
+    ) -> Result<Vec<Receipt<T>>, ScheduleError> {
+        enqueue(self, batch.into_iter().collect()).await
+    }
+
+    /// Cancels a piece of work, or every unfinished piece that bears a task id; answers what was cancelled.
+    ///
+    /// A body that runs is told to stop and dropped after its grace; whatever it answers, its work stays cancelled.
+    ///
+    /// # Errors
+    /// [`CallError::Stopped`], [`CallError::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it completes leaves open whether the work is cancelled.
+    pub async fn cancel(&self, work: impl Into<WorkRef>) -> Result<Vec<WorkId>, CallError> {
+        let target = match work.into() {
+            WorkRef::Work(id) => Target::Work(id),
+            WorkRef::TaskId(id) => Target::TaskId(id),
+        };
+        let moved = self.request(|reply| Request::Write(Write::Cancel(target, reply))).await?;
+        Ok(moved.into_iter().map(|moved| moved.attempt.work).collect())
+    }
+
+    /// One piece of work as it stands: by its id, or by its task id the newest piece that bore it, finished or not.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`] for work that never was or has been pruned.
+    pub async fn info(&self, work: impl Into<WorkRef>) -> Result<WorkInfo, CallError> {
+        Ok(self.view(work.into()).await?.into())
+    }
+
+    /// The pieces of work in one of these states, oldest first, at most `limit`; all states where none is named.
+    ///
+    /// # Errors
+    /// [`CallError::Stopped`], [`CallError::Store`].
+    pub async fn list(&self, states: &[WorkState], limit: usize) -> Result<Vec<WorkInfo>, CallError> {
+        let filter = Filter { states: states.to_vec(), tasks: Vec::new(), after: None, limit };
+        let page = self.request(|reply| Request::Read(Read::List(filter, reply))).await?;
+        Ok(page.into_iter().map(WorkInfo::from).collect())
+    }
+
+    /// Waits until a piece of work has finished or was quarantined, and answers that state.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`]; [`CallError::Stopped`] where the scheduler ends before the work does.
+    pub async fn wait(&self, work: impl Into<WorkRef>) -> Result<WorkState, CallError> {
+        let id = match work.into() {
+            WorkRef::Work(id) => id,
+            named @ WorkRef::TaskId(_) => self.view(named).await?.record.id,
+        };
+        // The waiter is in line before the store is asked, so that an end in between is not missed.
+        let (finished, end) = oneshot::channel();
+        self.tell(Event::Wait(id, finished))?;
+        let state = self.view(WorkRef::Work(id)).await?.record.state;
+        let is_over = state.is_finished() || state == WorkState::Quarantined;
+        if is_over { Ok(state) } else { end.await.map_err(|_| CallError::Stopped) }
+    }
+
+    /// Where a piece of work stands, and all that keeps it from running now.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`], [`CallError::Stopped`].
+    pub async fn explain(&self, work: impl Into<WorkRef>) -> Result<Standing, CallError> {
+        let view = self.view(work.into()).await?;
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Explain(Box::new(view), reply))?;
+        answer.await.map_err(|_| CallError::Stopped)
+    }
+
+    /// How this scheduler is.
+    ///
+    /// # Errors
+    /// [`CallError::Stopped`].
+    pub async fn health(&self) -> Result<Health, CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Health(reply))?;
+        let engine = answer.await.map_err(|_| CallError::Stopped)?;
+        let shared = self.shared();
+        Ok(Health {
+            store: engine.trouble.map_or(StoreHealth::Healthy, StoreHealth::Degraded),
+            facts: shared.facts.clone(),
+            running: engine.running,
+            ready: engine.ready,
+            no_handler: engine.no_handler,
+            zombies: engine.zombies,
+            queue_depth: shared.requests.depth(),
+            held_settles: shared.figures.held.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Stops in order: claims nothing more, tells running bodies to stop, waits `grace`, gives their attempts back, and
+    /// closes the store. No async body runs after it returns; what is left over is named in the report.
+    ///
+    /// Calling it again waits for the same end.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it completes does not take the shutdown back.
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        self.shared().begin_stop();
+        let (reply, report) = oneshot::channel();
+        let _ = self.handle.shared.events.send(Event::Shutdown(grace, reply));
+        let ended = async {
+            self.stopped().await;
+            ShutdownReport::default()
+        };
+        let report = tokio::select! {
+            biased;
+            Ok(report) = report => report,
+            report = ended => report,
+        };
+        let mut default = lock_default();
+        if default.as_ref().is_some_and(|default| Arc::ptr_eq(&default.handle, &self.handle)) {
+            *default = None;
+        }
+        report
+    }
+
+    /// Ends when the scheduler has been shut down, by whomever.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only stops the wait.
+    pub async fn stopped(&self) {
+        self.shared().ended().await;
+    }
+
+    /// The output of a piece that succeeded, as it is stored.
+    pub(crate) async fn stored_output(&self, id: WorkId) -> Result<Option<Vec<u8>>, CallError> {
+        Ok(self.request(|reply| Request::Read(Read::Output(id, reply))).await?)
+    }
+
+    pub(crate) async fn view(&self, work: WorkRef) -> Result<WorkView, CallError> {
+        let view = match work {
+            WorkRef::Work(id) => self.request(|reply| Request::Read(Read::Work(id, reply))).await,
+            WorkRef::TaskId(id) => self.request(|reply| Request::Read(Read::TaskId(id, reply))).await,
+        };
+        view?.ok_or(CallError::NotFound)
+    }
+
+    /// Asks the writer.
+    pub(crate) async fn request<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.shared().requests.send(request(reply)).map_err(|_| Refusal::Stopped)?;
+        answer.await.unwrap_or(Err(Refusal::Stopped))
+    }
+
+    fn tell(&self, event: Event) -> Result<(), CallError> {
+        if self.shared().has_ended() {
+            return Err(CallError::Stopped);
+        }
+        self.shared().events.send(event).map_err(|_| CallError::Stopped)
+    }
+}
+
+impl fmt::Debug for TaskScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskScheduler").field("store", &self.shared().facts.place).finish_non_exhaustive()
+    }
+}
+
+/// A handle that keeps nothing alive.
+pub(crate) struct WeakScheduler(std::sync::Weak<Handle>);
+
+impl WeakScheduler {
+    pub(crate) fn upgrade(&self) -> Option<TaskScheduler> {
+        Some(TaskScheduler { handle: self.0.upgrade()? })
+    }
+}
+
+/// Names work: one piece, or all that bears a task id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkRef {
+    /// One piece.
+    Work(WorkId),
+    /// What bears this task id.
+    TaskId(String),
+}
+
+impl From<WorkId> for WorkRef {
+    fn from(id: WorkId) -> Self {
+        Self::Work(id)
+    }
+}
+
+impl From<&str> for WorkRef {
+    fn from(task_id: &str) -> Self {
+        Self::TaskId(task_id.to_owned())
+    }
+}
+
+impl From<String> for WorkRef {
+    fn from(task_id: String) -> Self {
+        Self::TaskId(task_id)
+    }
+}
+
+/// What a shutdown left over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownReport {
+    still_running: Vec<String>,
+}
+
+impl ShutdownReport {
+    pub(crate) fn new(still_running: Vec<String>) -> Self {
+        Self { still_running }
+    }
+
+    /// The task names of bodies that nobody could stop: blocking ones, which go on until they return or the process ends.
+    pub fn still_running(&self) -> &[String] {
+        &self.still_running
+    }
+}
+
+/// Runs a future as part of an engine: what it schedules goes there.
+pub(crate) fn within<F: Future>(
+    scheduler: Option<TaskScheduler>,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    RUNNING.scope(scheduler, future)
+}
+
+fn lock_default() -> std::sync::MutexGuard<'static, Option<TaskScheduler>> {
+    DEFAULT.lock().unwrap_or_else(PoisonError::into_inner)
+}
