@@ -40,7 +40,7 @@ mod rescue;
 mod settle;
 mod world;
 
-pub use world::World;
+use world::World;
 
 use crate::verbs::Store;
 

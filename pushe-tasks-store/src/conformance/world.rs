@@ -21,7 +21,7 @@ use crate::verbs::{
 pub(crate) const BOOT: [u8; 16] = [7; 16];
 
 /// A store under test.
-pub struct World {
+pub(crate) struct World {
     /// Always there, but for the moment in which it is opened again.
     harness: Option<Box<dyn Harness>>,
     /// The present moment.
