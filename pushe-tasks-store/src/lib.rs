@@ -9,6 +9,8 @@ mod error;
 mod id;
 mod index;
 mod record;
+#[cfg(feature = "redb")]
+pub mod redb;
 mod spec;
 mod state;
 mod tables;
