@@ -12,7 +12,7 @@ use crate::verbs::{Lane, Moved};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// The number of the commit: each is larger than the one before.
+    /// The number of the newest commit; it grows with every transaction that stored something.
     pub commit: u64,
     /// Every move of a piece of work, in order.
     pub moves: Vec<Moved>,

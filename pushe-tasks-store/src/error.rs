@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::id::WorkId;
+use crate::tables::TableError;
 use crate::wire::Damage;
 
 /// A store could not be opened.
@@ -100,4 +101,10 @@ pub enum VerbError {
     /// The store's tables could not be read or written; the transaction cannot be made durable.
     #[error("the store could not carry it out: {0}")]
     Store(String),
+}
+
+impl From<TableError> for VerbError {
+    fn from(error: TableError) -> Self {
+        Self::Store(error.0)
+    }
 }

@@ -79,6 +79,46 @@ pub(crate) fn time_of(key: &OrderKey) -> i64 {
     (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()
 }
 
+/// The store sequence number within a key.
+pub(crate) fn sequence_of(key: &OrderKey) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&key[13..]);
+    u64::from_be_bytes(bytes)
+}
+
+/// What orders the keys of one class over all its lanes: order key, then sequence number.
+pub(crate) fn rank_of(key: &OrderKey) -> u128 {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&key[5..]);
+    u128::from_be_bytes(bytes)
+}
+
+/// The range of all keys of one class.
+pub(crate) fn class_range(class: u8) -> (OrderKey, OrderKey) {
+    (place(class, 0, i64::MIN, 0), place(class + 1, 0, i64::MIN, 0))
+}
+
+/// The range of a class up to and with this moment; the latest moment of all stands for never.
+pub(crate) fn until_range(class: u8, moment: WallTime) -> (OrderKey, OrderKey) {
+    let end = moment.plus(std::time::Duration::from_millis(1));
+    (place(class, 0, i64::MIN, 0), place(class, 0, end.as_millis(), 0))
+}
+
+/// The range of the ready pieces of one lane.
+pub(crate) fn lane_range(lane: LaneId) -> (OrderKey, OrderKey) {
+    let to = match lane.0.checked_add(1) {
+        Some(next) => place(class::READY, next, i64::MIN, 0),
+        None => place(class::READY + 1, 0, i64::MIN, 0),
+    };
+    (place(class::READY, lane.0, i64::MIN, 0), to)
+}
+
+/// The range of the pieces that bear or bore a task id with this hash.
+pub(crate) fn id_range(hash: u64, finished: bool) -> (IdKey, IdKey) {
+    // Sequence numbers never reach the last one, so that it can stand for the end.
+    (id_place(hash, finished, 0), id_place(hash, finished, u64::MAX))
+}
+
 /// The moment at which a key of class `DELAYED` falls due.
 pub(crate) fn due_of(key: &OrderKey) -> WallTime {
     WallTime::from_millis(time_of(key))

@@ -6,22 +6,32 @@
 
 mod change;
 mod error;
+mod finding;
 mod id;
 mod index;
+mod journal;
+mod memory;
+mod meta;
 mod record;
 #[cfg(feature = "redb")]
 pub mod redb;
+mod rows;
+mod rules;
 mod spec;
 mod state;
 mod tables;
 mod time;
+mod transaction;
 mod verbs;
+mod volatile;
 mod wire;
 
 pub use change::Changes;
 pub use error::{OpenError, StoreError, VerbError};
+pub use finding::{Finding, StoreHealth};
 pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
+pub use memory::MemoryStore;
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};

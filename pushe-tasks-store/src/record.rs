@@ -146,10 +146,10 @@ impl WorkRecord {
         self.due.as_millis().saturating_sub(self.boost_millis)
     }
 
-    /// Appends an ended attempt and drops the oldest past [`HISTORY`]; answers the claim of the one dropped.
-    pub fn remember(&mut self, attempt: AttemptRecord) -> Option<u64> {
+    /// Appends an ended attempt and drops the oldest past [`HISTORY`]; answers the one dropped.
+    pub fn remember(&mut self, attempt: AttemptRecord) -> Option<AttemptRecord> {
         self.history.push(attempt);
-        (self.history.len() > HISTORY).then(|| self.history.remove(0).claim)
+        (self.history.len() > HISTORY).then(|| self.history.remove(0))
     }
 
     /// The stored form.

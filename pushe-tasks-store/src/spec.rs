@@ -101,16 +101,26 @@ impl WorkSpec {
 
     /// The stored form under `id`.
     pub fn encode(&self, id: WorkId) -> Vec<u8> {
+        Self::encode_parts(self.task_id.as_deref(), &self.options, &self.envelope, id)
+    }
+
+    /// The stored form under `id` of a spec that has not been put together.
+    pub(crate) fn encode_parts(
+        task_id: Option<&str>,
+        options: &StoredOptions,
+        envelope: &Envelope,
+        id: WorkId,
+    ) -> Vec<u8> {
         let mut out = Writer::new(FORMAT);
-        out.u8(self.envelope.codec);
-        out.varint(u64::from(self.envelope.version));
-        out.fixed(&self.envelope.fingerprint.to_le_bytes());
-        out.bytes(&self.envelope.payload);
-        if let Some(task_id) = &self.task_id {
+        out.u8(envelope.codec);
+        out.varint(u64::from(envelope.version));
+        out.fixed(&envelope.fingerprint.to_le_bytes());
+        out.bytes(&envelope.payload);
+        if let Some(task_id) = task_id {
             out.u8(TAG_TASK_ID);
             out.str(task_id);
         }
-        let (options, default) = (&self.options, StoredOptions::default());
+        let default = StoredOptions::default();
         let mut number = |tag: u8, value: u64, unless: u64| {
             if value != unless {
                 out.u8(tag);

@@ -90,7 +90,9 @@ impl Medium for StoreFile {
 
     fn check_place(&self) -> Result<(), String> {
         if std::process::id() != self.pid {
-            return Err("this process was forked from the one that opened the store; open it after the fork".into());
+            return Err(
+                "this process was forked from the one that opened the store; open it after the fork".into()
+            );
         }
         match fs::symlink_metadata(&self.path) {
             Ok(found) if os::identity(&found) == self.identity => Ok(()),
@@ -127,13 +129,13 @@ impl Medium for StoreFile {
         holder::describe(self.owner(), os::lock_holder(self.identity))
     }
 
-    fn keep_reserve(&self, bytes: u64) -> io::Result<()> {
+    fn keep_reserve(&self, bytes: u64) -> io::Result<bool> {
         let path = self.beside(".reserve");
         if bytes == 0 || fs::symlink_metadata(&path).is_ok() {
-            return Ok(());
+            return Ok(true);
         }
         if os::room(&self.file)? < bytes.saturating_mul(3) {
-            return Ok(());
+            return Ok(false);
         }
         let file = os::create_new(&path)?;
         // Written and not only declared, so that the room is taken on every file system.
@@ -149,7 +151,7 @@ impl Medium for StoreFile {
             }
             left -= part;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn release_reserve(&self) -> io::Result<bool> {
@@ -192,9 +194,13 @@ pub(super) fn failed(path: &Path, source: io::Error) -> OpenError {
             refuse(path, "this process may not read and write it; change its owner, or name another file")
         }
         io::ErrorKind::NotFound => refuse(path, "its directory does not exist; create it first"),
-        io::ErrorKind::NotADirectory => refuse(path, "a part of its path is not a directory; name another file"),
-        io::ErrorKind::FilesystemLoop => refuse(path, "it is a symbolic link; name the file that it leads to"),
-        io::ErrorKind::IsADirectory => refuse(path, "it is a directory; name a file in it, such as `tasks.redb`"),
+        io::ErrorKind::NotADirectory => {
+            refuse(path, "a part of its path is not a directory; name another file")
+        }
+        io::ErrorKind::IsADirectory => {
+            refuse(path, "it is a directory; name a file in it, such as `tasks.redb`")
+        }
+        _ if os::met_a_link(&source) => refuse(path, "it is a symbolic link; name the file that it leads to"),
         _ => OpenError::Io { path, source },
     }
 }
@@ -207,4 +213,3 @@ fn remove(path: &Path) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
-

@@ -42,8 +42,8 @@ pub trait Medium: fmt::Debug + Send {
     /// Who holds the lock, for people; asked when another handle could not get it.
     fn holder(&self) -> String;
 
-    /// Sets some room aside, where that is possible and not done yet and leaves more than as much again.
-    fn keep_reserve(&self, bytes: u64) -> io::Result<()>;
+    /// Sets some room aside, unless that is done or leaves less than twice as much; answers whether it is set aside.
+    fn keep_reserve(&self, bytes: u64) -> io::Result<bool>;
 
     /// Gives the room back; answers whether there was some.
     fn release_reserve(&self) -> io::Result<bool>;

@@ -52,6 +52,11 @@ mod imp {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
     }
 
+    /// Whether an open failed because a symbolic link stands there.
+    pub(in super::super) fn met_a_link(error: &io::Error) -> bool {
+        rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+    }
+
     /// Refuses a file that others may write.
     pub(in super::super) fn check_file(found: &Metadata) -> Result<(), String> {
         let mode = found.permissions().mode() & 0o7777;
@@ -152,6 +157,10 @@ mod imp {
         OpenOptions::new().write(true).create_new(true).open(path)
     }
 
+    pub(in super::super) fn met_a_link(_: &io::Error) -> bool {
+        false
+    }
+
     pub(in super::super) fn check_file(_: &Metadata) -> Result<(), String> {
         Ok(())
     }
@@ -182,6 +191,6 @@ mod imp {
 }
 
 pub(super) use imp::{
-    Identity, check_directory, check_file, create_new, drop_cache, identity, lock_holder, open, open_existing,
-    program_of, room, sync_directory,
+    Identity, check_directory, check_file, create_new, drop_cache, identity, lock_holder, met_a_link, open,
+    open_existing, program_of, room, sync_directory,
 };

@@ -412,13 +412,13 @@ impl Medium for SimDisk {
         self.owner().map_or_else(|| "another handle".to_owned(), |owner| owner.describe())
     }
 
-    fn keep_reserve(&self, bytes: u64) -> io::Result<()> {
+    fn keep_reserve(&self, bytes: u64) -> io::Result<bool> {
         let mut state = self.state();
         let used = state.cache.len() as u64;
         if state.reserve == 0 && used.saturating_add(bytes.saturating_mul(3)) <= state.capacity {
             state.reserve = bytes;
         }
-        Ok(())
+        Ok(state.reserve >= bytes)
     }
 
     fn release_reserve(&self) -> io::Result<bool> {

@@ -5,6 +5,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, Table as RedbTable, TableDefinition,
@@ -29,6 +30,9 @@ const fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
     })
 }
 
+/// The first thing that went wrong in a transaction.
+type Trouble = Rc<RefCell<Option<String>>>;
+
 /// One cell for each table, in the order of `Table::ALL`.
 type Cells<T> = [OnceCell<T>; Table::ALL.len()];
 
@@ -36,12 +40,12 @@ type Cells<T> = [OnceCell<T>; Table::ALL.len()];
 pub(super) struct WriteTables<'txn> {
     transaction: &'txn WriteTransaction,
     open: Cells<RedbTable<'txn, Bytes, Bytes>>,
-    trouble: RefCell<Option<String>>,
+    trouble: Trouble,
 }
 
 impl<'txn> WriteTables<'txn> {
     pub(super) fn new(transaction: &'txn WriteTransaction) -> Self {
-        Self { transaction, open: Cells::default(), trouble: RefCell::default() }
+        Self { transaction, open: Cells::default(), trouble: Trouble::default() }
     }
 
     /// Closes the tables; answers what went wrong with any of them.
@@ -65,14 +69,6 @@ impl<'txn> WriteTables<'txn> {
             .get_mut()
             .ok_or_else(|| StorageError::Corrupted("a table was not kept open".to_owned()))
     }
-
-    /// Notes the first thing that goes wrong.
-    fn note<R>(trouble: &RefCell<Option<String>>, result: Result<R, TableError>) -> Result<R, TableError> {
-        if let Err(TableError(text)) = &result {
-            trouble.borrow_mut().get_or_insert_with(|| text.clone());
-        }
-        result
-    }
 }
 
 impl Drop for WriteTables<'_> {
@@ -94,7 +90,7 @@ impl Tables for WriteTables<'_> {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, TableError> {
-        Self::note(&self.trouble, attempt(|| get_in(self.table(table)?, key, read)))
+        attempt(&self.trouble, || get_in(self.table(table)?, key, read))
     }
 
     fn scan(
@@ -104,11 +100,11 @@ impl Tables for WriteTables<'_> {
         to: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), TableError> {
-        Self::note(&self.trouble, attempt(|| scan_in(self.table(table)?, from, to, visit)))
+        attempt(&self.trouble, || scan_in(self.table(table)?, from, to, visit))
     }
 
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TableError> {
-        Self::note(&self.trouble, attempt(|| last_in(self.table(table)?, from, to)))
+        attempt(&self.trouble, || last_in(self.table(table)?, from, to))
     }
 }
 
@@ -120,12 +116,12 @@ impl TablesMut for WriteTables<'_> {
         value: &[u8],
         old: &mut dyn FnMut(Option<&[u8]>),
     ) -> Result<(), TableError> {
-        let result = attempt(|| {
+        let trouble = Rc::clone(&self.trouble);
+        attempt(&trouble, || {
             let before = self.table_mut(table)?.insert(key, value)?;
             old(before.as_ref().map(redb::AccessGuard::value));
             Ok(())
-        });
-        Self::note(&self.trouble, result)
+        })
     }
 
     fn remove(
@@ -134,12 +130,12 @@ impl TablesMut for WriteTables<'_> {
         key: &[u8],
         old: &mut dyn FnMut(Option<&[u8]>),
     ) -> Result<(), TableError> {
-        let result = attempt(|| {
+        let trouble = Rc::clone(&self.trouble);
+        attempt(&trouble, || {
             let before = self.table_mut(table)?.remove(key)?;
             old(before.as_ref().map(redb::AccessGuard::value));
             Ok(())
-        });
-        Self::note(&self.trouble, result)
+        })
     }
 }
 
@@ -147,11 +143,17 @@ impl TablesMut for WriteTables<'_> {
 pub(super) struct ReadTables {
     transaction: ReadTransaction,
     open: Cells<Option<ReadOnlyTable<Bytes, Bytes>>>,
+    trouble: Trouble,
 }
 
 impl ReadTables {
     pub(super) fn new(transaction: ReadTransaction) -> Self {
-        Self { transaction, open: Cells::default() }
+        Self { transaction, open: Cells::default(), trouble: Trouble::default() }
+    }
+
+    /// Ends the transaction; answers what went wrong in it.
+    pub(super) fn finish(self) -> Result<(), String> {
+        self.trouble.take().map_or(Ok(()), Err)
     }
 
     /// The table; `None` where nothing has ever been written to it.
@@ -176,7 +178,7 @@ impl Tables for ReadTables {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, TableError> {
-        attempt(|| self.table(table)?.map_or(Ok(None), |table| get_in(table, key, read)))
+        attempt(&self.trouble, || self.table(table)?.map_or(Ok(None), |table| get_in(table, key, read)))
     }
 
     fn scan(
@@ -186,11 +188,11 @@ impl Tables for ReadTables {
         to: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), TableError> {
-        attempt(|| self.table(table)?.map_or(Ok(()), |table| scan_in(table, from, to, visit)))
+        attempt(&self.trouble, || self.table(table)?.map_or(Ok(()), |table| scan_in(table, from, to, visit)))
     }
 
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TableError> {
-        attempt(|| self.table(table)?.map_or(Ok(None), |table| last_in(table, from, to)))
+        attempt(&self.trouble, || self.table(table)?.map_or(Ok(None), |table| last_in(table, from, to)))
     }
 }
 
@@ -232,13 +234,15 @@ fn last_in(
     Ok(last.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
 }
 
-/// Runs one operation; errors and panics of redb become the seam's error.
-fn attempt<R>(work: impl FnOnce() -> Result<R, StorageError>) -> Result<R, TableError> {
-    match contain(work) {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(TableError(error.to_string())),
-        Err(panic) => Err(TableError(panic)),
-    }
+/// Runs one operation; errors and panics of redb become the seam's error, and the first of them is noted.
+fn attempt<R>(trouble: &Trouble, work: impl FnOnce() -> Result<R, StorageError>) -> Result<R, TableError> {
+    let text = match contain(work) {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic,
+    };
+    trouble.borrow_mut().get_or_insert_with(|| text.clone());
+    Err(TableError(text))
 }
 
 fn storage_error(error: RedbTableError) -> StorageError {

@@ -1,0 +1,181 @@
+//! Facts of the store itself, and how a store of tables is opened.
+//!
+//! Invariant: a store that is newer than this build, or whose own facts do not read back, is refused before anything is
+//! written to it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::id::LaneId;
+use crate::index::{class, lane_of, place};
+use crate::rows;
+use crate::tables::{Table, TableError, Tables, TablesMut};
+use crate::volatile::{Counters, Living, Volatile};
+use crate::wire::{Damage, Reader, Writer};
+
+/// The newest layout of the tables that this build knows.
+pub(crate) const STORE_FORMAT: u64 = 1;
+
+/// The format of each fact.
+const FORMAT: u8 = 1;
+
+/// The rows of the table.
+const STORE: &[u8] = b"format";
+const UUID: &[u8] = b"uuid";
+const EPOCH: &[u8] = b"epoch";
+const COUNTERS: &[u8] = b"counters";
+const BOOT: &[u8] = b"boot";
+const STOP: &[u8] = b"stop";
+
+/// A store of tables that has been opened, within its opening transaction.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) volatile: Volatile,
+    pub(crate) uuid: [u8; 16],
+    pub(crate) epoch: u64,
+}
+
+/// Why tables cannot be opened as a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OpenFault {
+    /// Their layout is newer than this build.
+    Newer { found: u64 },
+    /// A fact of the store does not read back.
+    Damaged(String),
+    /// They could not be read or written.
+    Tables(TableError),
+}
+
+impl From<TableError> for OpenFault {
+    fn from(error: TableError) -> Self {
+        Self::Tables(error)
+    }
+}
+
+/// Opens the tables as a store: makes the facts of a new one, counts the epoch, loads lanes and counts of ready pieces.
+///
+/// `uuid` names a store that is made now. `living` is what `Volatile::into_living` gave when the same store was closed
+/// in this process; `None` says that no body of it can live here. The caller commits.
+pub(crate) fn open<T: TablesMut>(
+    tables: &mut T,
+    uuid: [u8; 16],
+    living: Option<Living>,
+) -> Result<Opened, OpenFault> {
+    let format = read(tables, STORE, |from| from.varint("format"))?;
+    match format {
+        Some(found) if found > STORE_FORMAT => return Err(OpenFault::Newer { found }),
+        Some(_) => {}
+        None => create(tables, uuid)?,
+    }
+    let missing = |name| OpenFault::Damaged(format!("the fact `{name}` is missing"));
+    let uuid = read(tables, UUID, |from| from.fixed("uuid"))?.ok_or_else(|| missing("uuid"))?;
+    let epoch = read(tables, EPOCH, |from| from.varint("epoch"))?.ok_or_else(|| missing("epoch"))?;
+    let counters = read(tables, COUNTERS, Counters::decode)?.ok_or_else(|| missing("counters"))?;
+
+    let epoch = epoch.saturating_add(1);
+    write(tables, EPOCH, |out| out.varint(epoch))?;
+    let mut volatile = Volatile::new(counters, living);
+    load(tables, &mut volatile)?;
+    Ok(Opened { volatile, uuid, epoch })
+}
+
+fn create<T: TablesMut>(tables: &mut T, uuid: [u8; 16]) -> Result<(), OpenFault> {
+    if tables.last(Table::Records, &[], &[0xff; 17])?.is_some() {
+        return Err(OpenFault::Damaged(
+            "there are records, but the format of the store is missing".to_owned(),
+        ));
+    }
+    write(tables, STORE, |out| out.varint(STORE_FORMAT))?;
+    write(tables, UUID, |out| out.fixed(&uuid))?;
+    write(tables, EPOCH, |out| out.varint(0))?;
+    write_counters(tables, Counters::default())?;
+    Ok(())
+}
+
+/// Loads lanes, and counts ready pieces from the index alone.
+fn load<T: Tables>(tables: &T, volatile: &mut Volatile) -> Result<(), TableError> {
+    tables.scan(Table::Lanes, &[], &[0xff; 5], &mut |key, value| {
+        if let Ok(key) = key.try_into() {
+            let id = LaneId(u32::from_be_bytes(key));
+            match rows::decode_lane(id, value) {
+                Ok(lane) => volatile.load_lane(id, Arc::new(lane)),
+                Err(_) => volatile.load_lost_lane(id),
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    let (from, to) = (place(class::READY, 0, i64::MIN, 0), place(class::READY + 1, 0, i64::MIN, 0));
+    tables.scan(Table::Order, &from, &to, &mut |key, _| {
+        if let Ok(key) = key.try_into() {
+            volatile.load_ready(lane_of(key));
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+impl Counters {
+    fn decode(from: &mut Reader<'_>) -> Result<Self, Damage> {
+        let commit = from.varint("commit")?;
+        let sequence = from.varint("sequence")?;
+        Ok(Self { commit, sequence, lane: from.small("lane")? })
+    }
+}
+
+/// Stores the counters: once per transaction that wrote.
+pub(crate) fn write_counters<T: TablesMut>(tables: &mut T, counters: Counters) -> Result<(), TableError> {
+    write(tables, COUNTERS, |out| {
+        out.varint(counters.commit);
+        out.varint(counters.sequence);
+        out.varint(u64::from(counters.lane));
+    })
+}
+
+/// The machine's boot in which orphans were last rescued; damage is as good as not knowing it.
+pub(crate) fn boot<T: Tables>(tables: &T) -> Result<Option<[u8; 16]>, TableError> {
+    let stored = tables.get(Table::Meta, BOOT, |bytes| {
+        Reader::open(BOOT, bytes, FORMAT..=FORMAT).and_then(|mut from| from.fixed("boot")).ok()
+    })?;
+    Ok(stored.flatten())
+}
+
+/// Whether the process before this one stopped in order.
+pub(crate) fn stopped<T: Tables>(tables: &T) -> Result<bool, TableError> {
+    Ok(tables.get(Table::Meta, STOP, |_| ())?.is_some())
+}
+
+/// The key and value that record a stop.
+pub(crate) fn stop_row() -> (&'static [u8], Vec<u8>) {
+    (STOP, Writer::new(FORMAT).seal(STOP))
+}
+
+/// The key and value that record the machine's boot.
+pub(crate) fn boot_row(boot: [u8; 16]) -> (&'static [u8], Vec<u8>) {
+    let mut out = Writer::new(FORMAT);
+    out.fixed(&boot);
+    (BOOT, out.seal(BOOT))
+}
+
+fn read<T: Tables, R>(
+    tables: &T,
+    key: &[u8],
+    field: impl FnOnce(&mut Reader<'_>) -> Result<R, Damage>,
+) -> Result<Option<R>, OpenFault> {
+    let found = tables.get(Table::Meta, key, |bytes| {
+        let mut from = Reader::open(key, bytes, FORMAT..=FORMAT)?;
+        let value = field(&mut from)?;
+        from.end().map(|()| value)
+    })?;
+    found.transpose().map_err(|damage| {
+        OpenFault::Damaged(format!("the fact `{}` does not read back: {damage}", key.escape_ascii()))
+    })
+}
+
+fn write<T: TablesMut>(
+    tables: &mut T,
+    key: &[u8],
+    fields: impl FnOnce(&mut Writer),
+) -> Result<(), TableError> {
+    let mut out = Writer::new(FORMAT);
+    fields(&mut out);
+    tables.put(Table::Meta, key, &out.seal(key), &mut |_| ())
+}

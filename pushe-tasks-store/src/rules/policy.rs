@@ -1,0 +1,128 @@
+//! What scheduling does when a task id is taken (S4.2 to S4.5, S4.8, S4.9).
+//!
+//! Invariant: Quarantined work bears its id but no longer holds it: it is neither kept nor cancelled, and counts as ended.
+
+use crate::id::WorkId;
+use crate::state::WorkState;
+use crate::verbs::Policy;
+
+/// An unfinished piece that bears the task id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) id: WorkId,
+    pub(crate) state: WorkState,
+    /// Its stored task name.
+    pub(crate) task: String,
+    /// Whether that is a name of the task that is being scheduled.
+    pub(crate) ours: bool,
+    pub(crate) options_differ: bool,
+    pub(crate) interruptions: u32,
+}
+
+/// Which holders a policy must see to decide: a long queue under one id is not read for every piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The oldest that is not Quarantined.
+    Oldest,
+    /// The newest that is not Quarantined; where there is none, the newest.
+    Newest,
+    /// All of them.
+    All,
+}
+
+/// What the policy chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Stores the piece; it stands behind nobody.
+    New,
+    /// Keeps this one.
+    Keep(Holder),
+    /// Refuses: work of another task holds the id.
+    HeldBy(Holder),
+    /// Cancels these and stores the piece, which inherits the charged interruptions of the id.
+    Replace { cancel: Vec<WorkId>, interruptions: u32 },
+    /// Stores the piece after this one, Blocked behind it where it has not ended.
+    Append { after: WorkId, behind: bool },
+}
+
+/// How far a policy looks.
+pub(crate) const fn reach(policy: Policy) -> Reach {
+    match policy {
+        Policy::Keep => Reach::Oldest,
+        Policy::Replace => Reach::All,
+        Policy::Append => Reach::Newest,
+    }
+}
+
+/// Decides over the holders within reach, oldest first.
+pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
+    let mut live = holders.iter().filter(|holder| holder.state != WorkState::Quarantined);
+    match policy {
+        Policy::Keep => match live.next() {
+            Some(holder) if holder.ours => Choice::Keep(holder.clone()),
+            Some(holder) => Choice::HeldBy(holder.clone()),
+            None => Choice::New,
+        },
+        Policy::Replace => {
+            let cancel: Vec<_> = live.map(|holder| holder.id).collect();
+            let interruptions = holders.iter().map(|holder| holder.interruptions).max().unwrap_or(0);
+            if holders.is_empty() { Choice::New } else { Choice::Replace { cancel, interruptions } }
+        }
+        Policy::Append => match (live.next_back(), holders.last()) {
+            (Some(newest), _) => Choice::Append { after: newest.id, behind: true },
+            (None, Some(ended)) => Choice::Append { after: ended.id, behind: false },
+            (None, None) => Choice::New,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> WorkId {
+        WorkId::from_bytes([n; 16])
+    }
+
+    fn holder(n: u8, state: WorkState) -> Holder {
+        Holder {
+            id: id(n),
+            state,
+            task: "Upload".to_owned(),
+            ours: true,
+            options_differ: false,
+            interruptions: u32::from(n),
+        }
+    }
+
+    #[test]
+    fn s4_2_to_s4_9_what_each_policy_chooses() {
+        use WorkState::{Blocked, Enqueued, Quarantined, Running};
+        let replace = |cancel: &[u8], interruptions| Choice::Replace {
+            cancel: cancel.iter().copied().map(id).collect(),
+            interruptions,
+        };
+        let check = |holders: &[Holder], keep, replace, append| {
+            assert_eq!(decide(Policy::Keep, holders), keep, "{holders:?}");
+            assert_eq!(decide(Policy::Replace, holders), replace, "{holders:?}");
+            assert_eq!(decide(Policy::Append, holders), append, "{holders:?}");
+        };
+        check(&[], Choice::New, Choice::New, Choice::New);
+        for state in [Enqueued, Blocked, Running] {
+            let one = holder(1, state);
+            let after = Choice::Append { after: id(1), behind: true };
+            check(std::slice::from_ref(&one), Choice::Keep(one.clone()), replace(&[1], 1), after);
+        }
+        let ended = Choice::Append { after: id(1), behind: false };
+        check(&[holder(1, Quarantined)], Choice::New, replace(&[], 1), ended);
+
+        let queue = [holder(1, Quarantined), holder(2, Running), holder(3, Blocked), holder(4, Quarantined)];
+        let after = Choice::Append { after: id(3), behind: true };
+        check(&queue, Choice::Keep(queue[1].clone()), replace(&[2, 3], 4), after);
+
+        let mut foreign = holder(1, Enqueued);
+        foreign.ours = false;
+        let after = Choice::Append { after: id(1), behind: true };
+        check(std::slice::from_ref(&foreign), Choice::HeldBy(foreign.clone()), replace(&[1], 1), after);
+    }
+}

@@ -1,0 +1,247 @@
+//! How the end of an attempt changes its record (S1.5 to S1.14, S2.5, S7.2).
+
+use std::time::Duration;
+
+use crate::record::{AttemptRecord, WorkRecord};
+use crate::rules::{retention, start};
+use crate::state::{AttemptEnd, Reason, WorkState};
+use crate::time::WallTime;
+use crate::verbs::Settlement;
+
+/// A snooze is at least this long, so that no body can spin through the store.
+const SHORTEST_SNOOZE: Duration = Duration::from_secs(1);
+
+/// What is to be stored beside the changed record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended<'s> {
+    /// The error text of the attempt; empty for none.
+    pub(crate) error: &'s str,
+    /// The output of the work.
+    pub(crate) output: Option<&'s [u8]>,
+    /// The attempt that the history no longer remembers.
+    pub(crate) dropped: Option<AttemptRecord>,
+}
+
+/// Settles a Running record.
+pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at: WallTime) -> Ended<'s> {
+    let (end, error) = match settlement {
+        Settlement::Succeeded { .. } => (AttemptEnd::Succeeded, ""),
+        Settlement::Failed { end, error, .. } | Settlement::Retry { end, error, .. } => {
+            (*end, error.as_str())
+        }
+        Settlement::Snooze { .. } => (AttemptEnd::Snoozed, ""),
+        Settlement::Return { .. } => (AttemptEnd::Returned, ""),
+        Settlement::Quarantine { error, .. } => (AttemptEnd::Quarantined, error.as_str()),
+    };
+    let dropped = remember(record, end, !error.is_empty(), at);
+    let by_itself = !matches!(settlement, Settlement::Return { .. } | Settlement::Quarantine { .. });
+    if by_itself {
+        record.returned = 0;
+        record.interruptions = 0;
+    }
+    let mut output = None;
+    match settlement {
+        Settlement::Succeeded { output: encoded } => {
+            output = encoded.as_deref();
+            finish(record, WorkState::Succeeded, None, at);
+        }
+        Settlement::Failed { reason, .. } => finish(record, WorkState::Failed, Some(*reason), at),
+        Settlement::Retry { after, .. } => {
+            record.retries = record.retries.saturating_add(1);
+            record.reason = None;
+            start::later(record, at, *after);
+        }
+        Settlement::Snooze { after } => {
+            record.snoozes = record.snoozes.saturating_add(1);
+            record.reason = None;
+            start::later(record, at, (*after).max(SHORTEST_SNOOZE));
+        }
+        Settlement::Return { reason } => {
+            record.returned = record.returned.saturating_add(1);
+            record.reason = Some(*reason);
+            start::again(record, at);
+        }
+        Settlement::Quarantine { reason, .. } => set_aside(record, *reason),
+    }
+    Ended { error, output, dropped }
+}
+
+/// Cancels an unfinished record; answers the attempt that its history no longer remembers (S1.14).
+pub(crate) fn cancel(record: &mut WorkRecord, reason: Reason, now: WallTime) -> Option<AttemptRecord> {
+    let dropped = match record.state {
+        WorkState::Running => remember(record, AttemptEnd::Cancelled, false, now),
+        _ => None,
+    };
+    finish(record, WorkState::Cancelled, Some(reason), now);
+    dropped
+}
+
+/// Enqueues an orphan again: a crash is not a failed attempt (S1.12, S7.2).
+pub(crate) fn rescue(record: &mut WorkRecord, charged: bool, now: WallTime) -> Option<AttemptRecord> {
+    let dropped = remember(record, AttemptEnd::Interrupted, false, now);
+    if charged {
+        record.interruptions = record.interruptions.saturating_add(1);
+    }
+    record.reason = Some(Reason::Crash);
+    start::again(record, now);
+    dropped
+}
+
+/// What is known of the crash that left orphans behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Crash {
+    /// Whether the process before this one ended without recording a stop.
+    pub(crate) unannounced: bool,
+    /// Whether the machine is in the boot in which the attempt ran.
+    pub(crate) same_boot: bool,
+    /// Whether the store was opened anew within one living process.
+    pub(crate) same_process: bool,
+    /// Attempts that had run at least this long are not charged.
+    pub(crate) charge_within: Duration,
+}
+
+/// Whether an orphan is charged an interruption (S7.1, S7.2).
+pub(crate) fn is_charged(crash: &Crash, claimed_at: Option<WallTime>, now: WallTime) -> bool {
+    let young = claimed_at.is_some_and(|claimed| now.since(claimed) < crash.charge_within);
+    crash.unannounced && crash.same_boot && !crash.same_process && young
+}
+
+/// Starts the next attempt (S1.4).
+pub(crate) fn claim(record: &mut WorkRecord, now: WallTime) {
+    record.claim = record.claim.saturating_add(1);
+    record.state = WorkState::Running;
+    record.claimed_at = Some(now);
+    record.reason = None;
+}
+
+/// Sets a record aside with its bytes and the reason (S1.13).
+pub(crate) fn set_aside(record: &mut WorkRecord, reason: Reason) {
+    record.state = WorkState::Quarantined;
+    record.reason = Some(reason);
+}
+
+/// Whether `cancel` takes this piece; Quarantined work is ended by `discard` alone.
+pub(crate) const fn is_cancellable(state: WorkState) -> bool {
+    matches!(state, WorkState::Enqueued | WorkState::Blocked | WorkState::Running)
+}
+
+fn finish(record: &mut WorkRecord, state: WorkState, reason: Option<Reason>, now: WallTime) {
+    record.state = state;
+    record.reason = reason;
+    record.blocked = None;
+    record.progress = None;
+    record.finished_at = Some(now);
+    record.prune_at = retention::prune_at(state, reason, now);
+}
+
+fn remember(
+    record: &mut WorkRecord,
+    end: AttemptEnd,
+    has_error: bool,
+    at: WallTime,
+) -> Option<AttemptRecord> {
+    let started = record.claimed_at.unwrap_or(at);
+    let mut attempt = AttemptRecord::new(record.claim, record.attempt(), started, at, end);
+    attempt.has_error = has_error;
+    record.remember(attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{LaneId, WorkId};
+    use crate::record::HISTORY;
+
+    const CLAIMED: WallTime = WallTime::from_millis(1_000);
+    const ENDED: WallTime = WallTime::from_millis(4_000);
+
+    /// A record in its third attempt, once charged and once given back.
+    fn running() -> WorkRecord {
+        let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), WallTime::from_millis(0));
+        (record.retries, record.interruptions, record.returned) = (2, 1, 1);
+        record.progress = Some(vec![50]);
+        claim(&mut record, CLAIMED);
+        record
+    }
+
+    #[test]
+    fn a_settlement_moves_the_record_and_counts_what_it_should() {
+        let text = || "boom".to_owned();
+        let second = Duration::from_secs(1);
+        let succeeded = Settlement::Succeeded { output: Some(vec![9]) };
+        let failed = Settlement::Failed { end: AttemptEnd::Failed, reason: Reason::Fail, error: text() };
+        let retry = Settlement::Retry { end: AttemptEnd::Panicked, error: text(), after: second * 30 };
+        let snooze = Settlement::Snooze { after: Duration::ZERO };
+        let stop = Settlement::Return { reason: Reason::ConstraintLost };
+        let damaged = Settlement::Quarantine { reason: Reason::Payload, error: text() };
+        // State, reason, (retries, snoozes, returned, interruptions), due, end, whether progress is kept.
+        let check = |settlement: &Settlement, state, reason, counts, due: i64, end, keeps| {
+            let mut record = running();
+            let ended = settle(&mut record, settlement, ENDED);
+            assert_eq!((record.state, record.reason), (state, reason), "{settlement:?}");
+            let counted = (record.retries, record.snoozes, record.returned, record.interruptions);
+            assert_eq!(counted, counts, "{settlement:?}");
+            assert_eq!(record.due.as_millis(), due, "{settlement:?}");
+            let last = &record.history[0];
+            assert_eq!((last.claim, last.attempt, last.started, last.ended), (1, 3, CLAIMED, ENDED));
+            assert_eq!((last.end, last.has_error), (end, !ended.error.is_empty()), "{settlement:?}");
+            assert_eq!(record.progress.is_some(), keeps, "{settlement:?}");
+            assert_eq!(record.finished_at, state.is_finished().then_some(ENDED));
+        };
+        use {AttemptEnd as End, WorkState as S};
+        check(&succeeded, S::Succeeded, None, (2, 0, 0, 0), 0, End::Succeeded, false);
+        check(&failed, S::Failed, Some(Reason::Fail), (2, 0, 0, 0), 0, End::Failed, false);
+        check(&retry, S::Enqueued, None, (3, 0, 0, 0), 34_000, End::Panicked, true);
+        check(&snooze, S::Enqueued, None, (2, 1, 0, 0), 5_000, End::Snoozed, true);
+        check(&stop, S::Enqueued, Some(Reason::ConstraintLost), (2, 0, 2, 1), 0, End::Returned, true);
+        check(&damaged, S::Quarantined, Some(Reason::Payload), (2, 0, 1, 1), 0, End::Quarantined, true);
+    }
+
+    #[test]
+    fn s2_5_the_last_ten_attempts_are_remembered() {
+        let mut record = running();
+        for n in 1..=12 {
+            let retry = Settlement::Retry {
+                end: AttemptEnd::Retried,
+                error: "again".to_owned(),
+                after: Duration::ZERO,
+            };
+            let ended = settle(&mut record, &retry, ENDED);
+            assert_eq!(ended.dropped.map(|attempt| attempt.claim), (n > 10).then(|| n - 10));
+            claim(&mut record, ENDED);
+        }
+        assert_eq!((record.history.len(), record.history[0].claim), (HISTORY, 3));
+    }
+
+    #[test]
+    fn s7_2_only_a_young_attempt_of_an_unannounced_end_in_this_boot_is_charged() {
+        let sure = Crash {
+            unannounced: true,
+            same_boot: true,
+            same_process: false,
+            charge_within: Duration::from_secs(600),
+        };
+        let check = |crash: Crash, age: Option<u64>, expected| {
+            let claimed = age.map(|seconds| ENDED.minus(Duration::from_secs(seconds)));
+            assert_eq!(is_charged(&crash, claimed, ENDED), expected, "{crash:?} {age:?}");
+        };
+        check(sure, Some(0), true);
+        check(sure, Some(599), true);
+        check(sure, Some(600), false);
+        check(sure, None, false);
+        check(Crash { unannounced: false, ..sure }, Some(0), false);
+        check(Crash { same_boot: false, ..sure }, Some(0), false);
+        check(Crash { same_process: true, ..sure }, Some(0), false);
+    }
+
+    #[test]
+    fn s1_14_a_cancelled_attempt_is_remembered_and_waiting_work_has_none() {
+        let mut record = running();
+        cancel(&mut record, Reason::Replaced, ENDED);
+        assert_eq!((record.state, record.reason), (WorkState::Cancelled, Some(Reason::Replaced)));
+        assert_eq!(record.history[0].end, AttemptEnd::Cancelled);
+        let mut waiting = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), CLAIMED);
+        cancel(&mut waiting, Reason::Cancelled, ENDED);
+        assert!(waiting.history.is_empty());
+    }
+}

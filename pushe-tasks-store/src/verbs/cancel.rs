@@ -1,0 +1,80 @@
+//! `cancel`: ends unfinished work; a running body is fenced off (S1.14, S1.17).
+
+use std::ops::ControlFlow;
+
+use crate::error::VerbError;
+use crate::id::WorkId;
+use crate::index::{id_hash, id_range};
+use crate::record::WorkRecord;
+use crate::rows;
+use crate::rules::settlement;
+use crate::state::Reason;
+use crate::tables::{TableError, TablesMut};
+use crate::time::WallTime;
+use crate::transaction::{Stood, Transaction};
+use crate::verbs::policy::bears;
+use crate::verbs::release::release_id;
+use crate::verbs::{Moved, Target};
+
+pub(super) fn cancel<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    target: &Target,
+    now: WallTime,
+) -> Result<Vec<Moved>, VerbError> {
+    let start = tx.move_count();
+    let mut hash = None;
+    match target {
+        Target::Work(id) => {
+            if let Some(record) = rows::record(tx.tables, *id)? {
+                let record = record.map_err(VerbError::Damaged)?;
+                hash = record.id_hash;
+                one(tx, record, Reason::Cancelled, now)?;
+            }
+        }
+        Target::TaskId(task_id) => {
+            hash = Some(id_hash(task_id));
+            for id in bearers(tx, task_id)? {
+                if let Some(Ok(record)) = rows::record(tx.tables, id)? {
+                    one(tx, record, Reason::Cancelled, now)?;
+                }
+            }
+        }
+    }
+    let cancelled = tx.moves_since(start).to_vec();
+    // Only now, so that no piece of the same cancel is released by the end of the one before it.
+    if let Some(hash) = hash
+        && !cancelled.is_empty()
+    {
+        release_id(tx, hash, now)?;
+    }
+    Ok(cancelled)
+}
+
+/// Cancels one piece if it is unfinished; the caller releases what stood behind it.
+pub(super) fn one<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    mut record: WorkRecord,
+    reason: Reason,
+    now: WallTime,
+) -> Result<(), TableError> {
+    if !settlement::is_cancellable(record.state) {
+        return Ok(());
+    }
+    let stood = Stood::of(&record);
+    let dropped = settlement::cancel(&mut record, reason, now);
+    tx.keep_error(&record, "", dropped)?;
+    tx.shift(&stood, &record)
+}
+
+/// The unfinished pieces that bear the task id.
+fn bearers<T: TablesMut>(tx: &Transaction<'_, T>, task_id: &str) -> Result<Vec<WorkId>, TableError> {
+    let mut found = Vec::new();
+    let (from, to) = id_range(id_hash(task_id), false);
+    rows::bearers(tx.tables, &from, &to, &mut |id| {
+        if bears(tx.tables, id, task_id)? {
+            found.push(id);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,96 @@
+//! `claim`: starts attempts of what may start (S1.4, S1.21, S4.11).
+//!
+//! Invariant: the claim number grows with every claim and is stored before anybody sees the payload; no piece starts
+//! whose id or whose own body still lives in this process.
+
+use crate::error::VerbError;
+use crate::id::{Attempt, WorkId};
+use crate::index::{OrderKey, class, order_key, until_range};
+use crate::record::{Filed, WorkRecord};
+use crate::rows;
+use crate::rules::settlement;
+use crate::state::Reason;
+use crate::tables::{TableError, TablesMut};
+use crate::time::WallTime;
+use crate::transaction::{Stood, Transaction};
+use crate::verbs::aside::set_aside;
+use crate::verbs::merge::{Head, Merge};
+use crate::verbs::release::release_id;
+use crate::verbs::{ClaimRequest, Claimed};
+
+/// The most pieces that one claim files as ready; what is left shows as a `next_due` that has passed.
+const PROMOTE: usize = 1_000;
+
+pub(super) fn claim<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    request: &ClaimRequest,
+) -> Result<Vec<Claimed>, VerbError> {
+    promote(tx, request.now)?;
+    let mut claimed = Vec::new();
+    if request.limit == 0 {
+        return Ok(claimed);
+    }
+    let mut merge = Merge::new(tx.tables, tx.volatile, &request.grants, request.limit)?;
+    while claimed.len() < request.limit {
+        let Some(head) = merge.next(tx.tables, request.limit - claimed.len())? else { break };
+        if let Some(started) = start(tx, &head, request.now)? {
+            merge.take(head.grant);
+            claimed.push(started);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Files delayed pieces that have fallen due as ready.
+fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
+    let (from, to) = until_range(class::DELAYED, now);
+    for (key, work) in rows::places(tx.tables, &from, &to, PROMOTE)? {
+        if let Some(mut record) = standing(tx, key, work, now)? {
+            let stood = Stood::of(&record);
+            record.filed = Filed::Ready;
+            tx.shift(&stood, &record)?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts the piece, unless something of it does not read back or a body that stands against it lives.
+fn start<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    head: &Head,
+    now: WallTime,
+) -> Result<Option<Claimed>, TableError> {
+    let Some(mut record) = standing(tx, head.key, head.work, now)? else { return Ok(None) };
+    let living = tx.volatile.living();
+    if living.has_work(record.id) || record.id_hash.is_some_and(|hash| living.has_id(hash)) {
+        return Ok(None);
+    }
+    let stood = Stood::of(&record);
+    let Ok(spec) = rows::spec(tx.tables, record.id)? else {
+        settlement::set_aside(&mut record, Reason::Payload);
+        tx.shift(&stood, &record)?;
+        if let Some(hash) = record.id_hash {
+            release_id(tx, hash, now)?;
+        }
+        return Ok(None);
+    };
+    settlement::claim(&mut record, now);
+    tx.shift(&stood, &record)?;
+    tx.volatile.body_began(Attempt { work: record.id, claim: record.claim }, record.id_hash);
+    Ok(Some(Claimed { record, spec }))
+}
+
+/// The record that an entry of the order index points at, if it reads back and does stand there.
+pub(super) fn standing<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    key: OrderKey,
+    work: WorkId,
+    now: WallTime,
+) -> Result<Option<WorkRecord>, TableError> {
+    match rows::record(tx.tables, work)? {
+        Some(Ok(record)) if order_key(&record) == key => return Ok(Some(record)),
+        Some(Err(_)) => set_aside(tx, key, work, now)?,
+        _ => tx.drop_stray(key, work)?,
+    }
+    Ok(None)
+}

@@ -1,0 +1,109 @@
+//! `enqueue`: stores new pieces, as their policies say (S1.1, S4).
+
+use crate::error::VerbError;
+use crate::id::WorkId;
+use crate::index::{id_hash, work_key};
+use crate::record::{Blocked, WorkRecord};
+use crate::rules::policy::{self, Choice};
+use crate::rules::start;
+use crate::spec::WorkSpec;
+use crate::state::Reason;
+use crate::tables::{Table, TablesMut};
+use crate::time::WallTime;
+use crate::transaction::Transaction;
+use crate::verbs::policy::holders;
+use crate::verbs::{Enqueued, How, NewWork, cancel};
+
+pub(super) fn enqueue<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    batch: &[NewWork],
+    now: WallTime,
+) -> Result<Vec<Enqueued>, VerbError> {
+    batch.iter().map(|work| enqueue_one(tx, work, now)).collect()
+}
+
+fn enqueue_one<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    work: &NewWork,
+    now: WallTime,
+) -> Result<Enqueued, VerbError> {
+    if tx.tables.get(Table::Records, &work_key(work.id), |_| ())?.is_some() {
+        // An enqueue whose commit was in doubt is repeated: the piece stands for this call already.
+        return Ok(Enqueued { id: work.id, how: How::New });
+    }
+    let Some((task_id, policy)) = &work.unique else {
+        store(tx, work, Place::default(), now)?;
+        return Ok(Enqueued { id: work.id, how: How::New });
+    };
+    let hash = id_hash(task_id);
+    let mut place = Place { hash: Some(hash), ..Place::default() };
+    let how = match policy::decide(*policy, &holders(tx, work, task_id, hash, policy::reach(*policy))?) {
+        Choice::Keep(kept) => {
+            let how = How::Kept { state: kept.state, task: kept.task, options_differ: kept.options_differ };
+            return Ok(Enqueued { id: kept.id, how });
+        }
+        Choice::HeldBy(holder) => {
+            let task_id = task_id.clone();
+            return Err(VerbError::IdHeldBy { task_id, task: holder.task, holder: holder.id });
+        }
+        Choice::New => How::New,
+        Choice::Append { after, behind } => {
+            place.blocked = behind.then_some(Blocked::Behind);
+            How::Appended(after)
+        }
+        Choice::Replace { cancel: old, interruptions } => {
+            place.interruptions = interruptions;
+            replace(tx, &old, now)?;
+            if old.is_empty() { How::New } else { How::Replaced(old) }
+        }
+    };
+    if place.blocked.is_none() && tx.volatile.living().has_id(hash) {
+        place.blocked = Some(Blocked::Body);
+    }
+    store(tx, work, place, now)?;
+    Ok(Enqueued { id: work.id, how })
+}
+
+/// Cancels the pieces that the new one takes the place of.
+fn replace<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    old: &[WorkId],
+    now: WallTime,
+) -> Result<(), VerbError> {
+    for id in old {
+        if let Some(Ok(record)) = crate::rows::record(tx.tables, *id)? {
+            cancel::one(tx, record, Reason::Replaced, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a new piece is put.
+#[derive(Debug, Default)]
+struct Place {
+    hash: Option<u64>,
+    blocked: Option<Blocked>,
+    interruptions: u32,
+}
+
+fn store<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    work: &NewWork,
+    place: Place,
+    now: WallTime,
+) -> Result<(), VerbError> {
+    let lane = tx.lane_of(work)?;
+    let mut record = WorkRecord::new(work.id, tx.volatile.next_sequence(), lane, now);
+    record.id_hash = place.hash;
+    record.interruptions = place.interruptions;
+    record.boost_millis = work.boost_millis;
+    start::begin(&mut record, work.start, place.blocked, now);
+    let task_id = work.unique.as_ref().map(|(task_id, _)| task_id.as_str());
+    tx.put(
+        Table::Specs,
+        &work_key(work.id),
+        &WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id),
+    )?;
+    tx.insert(&record)?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The verbs: every transition of SEMANTICS that a store offers, as data in and data out.
+//!
+//! Invariant: a caller never reads, decides and writes: each verb decides within its transaction, so that no race can
+//! be built out of them. A verb that fails changes nothing; the others of its group stand.
+
+mod aside;
+mod cancel;
+mod claim;
+mod enqueue;
+mod look;
+mod merge;
+mod over_tables;
+mod policy;
+mod progress;
+mod prune;
+mod release;
+mod rescue;
+mod settle;
+mod types;
+
+pub(crate) use look::Snapshot;
+pub use types::{
+    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved, NewWork, Policy,
+    RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts, StoredConstraint, Target,
+    WorkView,
+};
+
+use crate::change::Changes;
+use crate::error::{StoreError, VerbError};
+use crate::id::{Attempt, WorkId};
+use crate::time::WallTime;
+
+/// One durable store, owned by one writer.
+///
+/// A store is bound to no runtime: `write` and `read` block until they are done, and are called from one thread.
+/// It joins the project when `conformance` passes on it.
+pub trait Store: Send {
+    /// Opens one transaction, lets `body` apply verbs to it, and makes all of it durable.
+    ///
+    /// When this answers `Ok`, what the verbs answered is durable. When it answers an error, nothing that the verbs
+    /// answered may be told to anyone: the kind says whether the transaction is known to be undone or in doubt.
+    fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError>;
+
+    /// Lets `body` look at what is durable.
+    fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError>;
+
+    /// What one cannot know from the records: where it lives, how durable its commits are, what opening found.
+    fn facts(&self) -> &StoreFacts;
+}
+
+/// The transitions, within one transaction.
+pub trait Verbs: Look {
+    /// Schedules pieces of work: all of them or none, judged in order (S4).
+    ///
+    /// A piece whose `WorkId` is stored already is not stored again: it answers `How::New` with that id, so that an
+    /// enqueue in doubt can be repeated (S7.5).
+    fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError>;
+
+    /// Starts attempts of what may start, in the order of S1.21 over all lanes that the request names.
+    ///
+    /// Work that has fallen due is filed as ready first, at most 1,000 pieces a call; where that was not all, `next_due`
+    /// is not later than the request's `now`, and the caller claims again. What does not read back is quarantined and
+    /// passed over, and so is, without a move, work whose own body or whose task id's body still lives in this process:
+    /// it may be claimed once `settle` or `release` has said that the body ended.
+    fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError>;
+
+    /// Ends attempts. A piece whose claim is not the one given answers `Fenced` and changes nothing, though its body is
+    /// noted as ended.
+    fn settle(&mut self, batch: &[Settle]) -> Result<Vec<Settled>, VerbError>;
+
+    /// Notes that bodies that had been settled or fenced while they still lived have ended; releases what waited for that.
+    fn release(&mut self, ended: &[Attempt], now: WallTime) -> Result<(), VerbError>;
+
+    /// Cancels what the target names; answers each piece that was unfinished. Quarantined work is left as it is.
+    fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError>;
+
+    /// Keeps the last progress of running attempts; stale ones are passed over.
+    fn progress(&mut self, batch: &[(Attempt, Vec<u8>)]) -> Result<(), VerbError>;
+
+    /// Enqueues orphans again: every Running piece whose body does not live in this process (S7).
+    fn rescue(&mut self, request: &RescueRequest) -> Result<Rescued, VerbError>;
+
+    /// Records that this process is stopping in order, so that no attempt of it is charged an interruption (S7.4).
+    fn record_stop(&mut self) -> Result<(), VerbError>;
+
+    /// Removes at most `limit` finished records whose retention has passed; answers how many.
+    fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;
+}
+
+/// What can be read.
+pub trait Look {
+    /// One piece of work.
+    fn get(&self, id: WorkId) -> Result<Option<WorkView>, VerbError>;
+
+    /// The newest piece that bears or bore the task id, finished or not.
+    fn newest_with_task_id(&self, task_id: &str) -> Result<Option<WorkView>, VerbError>;
+
+    /// The encoded output of a piece that succeeded; `None` for one that stored none.
+    fn output(&self, id: WorkId) -> Result<Option<Vec<u8>>, VerbError>;
+
+    /// One page of records in the order of their ids.
+    fn list(&self, filter: &Filter) -> Result<Vec<WorkView>, VerbError>;
+
+    /// All lanes, with how many pieces are ready in each.
+    fn lanes(&self) -> Result<Vec<LaneView>, VerbError>;
+
+    /// When the first delayed piece falls due.
+    fn next_due(&self) -> Result<Option<WallTime>, VerbError>;
+}

@@ -1,0 +1,76 @@
+//! The verbs of every store that brings tables.
+
+use crate::error::VerbError;
+use crate::id::{Attempt, WorkId};
+use crate::tables::TablesMut;
+use crate::time::WallTime;
+use crate::transaction::Transaction;
+use crate::verbs::{
+    ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued, Settle,
+    Settled, Target, Verbs, WorkView,
+};
+use crate::verbs::{cancel, claim, enqueue, progress, prune, release, rescue, settle};
+
+impl<T: TablesMut> Verbs for Transaction<'_, T> {
+    fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError> {
+        self.verb(|tx| enqueue::enqueue(tx, batch, now))
+    }
+
+    fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError> {
+        self.verb(|tx| claim::claim(tx, request))
+    }
+
+    fn settle(&mut self, batch: &[Settle]) -> Result<Vec<Settled>, VerbError> {
+        self.verb(|tx| settle::settle(tx, batch))
+    }
+
+    fn release(&mut self, ended: &[Attempt], now: WallTime) -> Result<(), VerbError> {
+        self.verb(|tx| release::release(tx, ended, now))
+    }
+
+    fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError> {
+        self.verb(|tx| cancel::cancel(tx, target, now))
+    }
+
+    fn progress(&mut self, batch: &[(Attempt, Vec<u8>)]) -> Result<(), VerbError> {
+        self.verb(|tx| progress::progress(tx, batch))
+    }
+
+    fn rescue(&mut self, request: &RescueRequest) -> Result<Rescued, VerbError> {
+        self.verb(|tx| rescue::rescue(tx, request))
+    }
+
+    fn record_stop(&mut self) -> Result<(), VerbError> {
+        self.verb(rescue::record_stop)
+    }
+
+    fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {
+        self.verb(|tx| prune::prune(tx, now, limit))
+    }
+}
+
+impl<T: TablesMut> Look for Transaction<'_, T> {
+    fn get(&self, id: WorkId) -> Result<Option<WorkView>, VerbError> {
+        self.look().get(id)
+    }
+
+    fn newest_with_task_id(&self, task_id: &str) -> Result<Option<WorkView>, VerbError> {
+        self.look().newest_with_task_id(task_id)
+    }
+
+    fn output(&self, id: WorkId) -> Result<Option<Vec<u8>>, VerbError> {
+        self.look().output(id)
+    }
+
+    fn list(&self, filter: &Filter) -> Result<Vec<WorkView>, VerbError> {
+        self.look().list(filter)
+    }
+
+    fn lanes(&self) -> Result<Vec<LaneView>, VerbError> {
+        self.look().lanes()
+    }
+
+    fn next_due(&self) -> Result<Option<WallTime>, VerbError> {
+        self.look().next_due()
+    }
+}
