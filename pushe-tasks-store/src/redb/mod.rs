@@ -45,7 +45,7 @@ pub use medium::{Guarded, Medium};
 pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};
 pub use owner::Owner;
 #[cfg(any(test, feature = "sim"))]
-pub use sim_disk::{Call, Fault, Lasts, SimDisk};
+pub use sim_disk::{Call, Fault, Lasts, Locks, SimDisk};
 
 /// The embedded store.
 pub struct RedbStore {

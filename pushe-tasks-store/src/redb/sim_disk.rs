@@ -60,6 +60,17 @@ pub enum Lasts {
     Forever,
 }
 
+/// How locks behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locks {
+    /// They keep others out.
+    Work,
+    /// They are not supported.
+    Unsupported,
+    /// They are granted to everyone, as some network file systems do.
+    Pretend,
+}
+
 /// What stood in the cache and is not durable yet.
 #[derive(Clone, Debug)]
 enum Pending {
@@ -81,7 +92,8 @@ struct State {
     trace: u64,
     handle: u64,
     locks: Vec<(u64, u64, u64, bool)>,
-    locks_supported: bool,
+    lock_kind: Locks,
+    frozen_at: u64,
     owner: Option<Owner>,
     problem: Option<String>,
 }
@@ -111,7 +123,8 @@ impl SimDisk {
             trace: 0,
             handle: 0,
             locks: Vec::new(),
-            locks_supported: true,
+            lock_kind: Locks::Work,
+            frozen_at: u64::MAX,
             owner: None,
             problem: None,
         })))
@@ -224,9 +237,28 @@ impl SimDisk {
         }
     }
 
-    /// Whether locks work.
-    pub fn set_locks_supported(&self, supported: bool) {
-        self.state().locks_supported = supported;
+    /// How locks behave from now on.
+    pub fn set_locks(&self, locks: Locks) {
+        self.state().lock_kind = locks;
+    }
+
+    /// Stops the disk before the call with this number, over all calls: that one and all later ones fail and do nothing.
+    /// What `after_power_cut` and `after_kill` answer then is what a stop at that call leaves.
+    pub fn freeze_at(&self, call: u64) {
+        self.state().frozen_at = call;
+    }
+
+    /// Puts other bytes on the disk, as one does that confirms what it then forgets.
+    pub fn restore(&self, image: Vec<u8>) {
+        let mut state = self.state();
+        state.pending.clear();
+        state.cache.clone_from(&image);
+        state.durable = image;
+    }
+
+    /// Lets go of all locks, as the system does for a process that was killed.
+    pub fn forget_locks(&self) {
+        self.state().locks.clear();
     }
 
     /// What `check_place` answers from now on.
@@ -244,6 +276,9 @@ impl State {
         let of_kind = self.calls_by_kind.entry(call).or_default();
         let kind = *of_kind;
         *of_kind += 1;
+        if self.is_frozen() {
+            return Err(io::Error::other("the simulated disk has stopped"));
+        }
         let hit = self.faults.iter().find(|fault| {
             let number = match fault.call {
                 None => any,
@@ -258,6 +293,11 @@ impl State {
             number >= fault.at && number - fault.at < length
         });
         hit.map_or(Ok(()), |fault| Err(io::Error::new(fault.error, "an injected fault")))
+    }
+
+    /// Whether the call under way is past the stop.
+    fn is_frozen(&self) -> bool {
+        self.calls > self.frozen_at
     }
 
     fn room(&self, len: u64) -> io::Result<()> {
@@ -303,7 +343,9 @@ impl StorageBackend for Handle {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         if let Err(error) = state.begin(Call::Sync, 0, &[]) {
-            state.pending.clear();
+            if !state.is_frozen() {
+                state.pending.clear();
+            }
             return Err(error);
         }
         for pending in std::mem::take(&mut state.pending) {
@@ -318,6 +360,9 @@ impl StorageBackend for Handle {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state();
         if let Err(error) = state.begin(Call::Write, offset, data) {
+            if state.is_frozen() {
+                return Err(error);
+            }
             // A write that fails may have gone half-way.
             let some =
                 &data[..to_usize(below(&mut state.random, data.len() as u64 / SECTOR as u64 + 1)) * SECTOR];
@@ -361,8 +406,10 @@ impl Handle {
     fn lock(&self, start: Bound<u64>, end: Bound<u64>, shared: bool) -> Result<bool, BackendError> {
         let (start, end) = ends(start, end);
         let mut state = self.disk.state();
-        if !state.locks_supported {
-            return Err(BackendError::Unsupported);
+        match state.lock_kind {
+            Locks::Work => {}
+            Locks::Unsupported => return Err(BackendError::Unsupported),
+            Locks::Pretend => return Ok(true),
         }
         let meets = |lock: &(u64, u64, u64, bool)| {
             lock.0 != self.number && lock.1 < end && start < lock.2 && !(shared && lock.3)
@@ -384,6 +431,10 @@ impl Medium for SimDisk {
         let mut state = self.state();
         state.handle += 1;
         Ok(Box::new(Handle { disk: self.clone(), number: state.handle }))
+    }
+
+    fn rival(&self) -> io::Result<Option<Box<dyn StorageBackend>>> {
+        self.handle().map(Some)
     }
 
     fn guard(&self) -> io::Result<Guarded> {
