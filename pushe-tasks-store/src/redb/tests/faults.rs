@@ -245,17 +245,24 @@ fn no_damage_panics_into_the_caller() {
         for (at, byte) in rotten[page..page + 4096].iter_mut().enumerate() {
             *byte = (seed.wrapping_mul(0x9e37_79b9) >> (at % 24)) as u8 ^ at as u8;
         }
-        let integrity = if seed % 2 == 0 { Integrity::AfterCrash } else { Integrity::Always };
-        let options = StoreOptions { integrity, ..StoreOptions::default() };
-        let disk = SimDisk::from_image(rotten, seed);
-        match RedbStore::open_on(Box::new(disk), options, opening(1)) {
+        let integrity = if seed % 3 == 0 { Integrity::AfterCrash } else { Integrity::Always };
+        let options = StoreOptions { integrity, cache_bytes: 0, ..StoreOptions::default() };
+        // Found at the opening, or met by a store that is open.
+        let early = seed % 2 == 0;
+        let disk = SimDisk::from_image(if early { rotten.clone() } else { image.clone() }, seed);
+        match RedbStore::open_on(Box::new(disk.clone()), options, opening(1)) {
             Err(OpenError::Damaged { .. }) => outcomes[0] += 1,
             Err(other) => panic!("{other:?}"),
             Ok(mut store) => {
-                let mut well = enqueue(&mut store, 1000).is_ok();
-                well &= claim(&mut store, 100).is_ok();
+                if !early {
+                    let header = disk.image()[..4096].to_vec();
+                    rotten[..4096].copy_from_slice(&header);
+                    disk.restore(rotten);
+                }
                 let filter = Filter { states: vec![], tasks: vec![], after: None, limit: usize::MAX };
-                well &= store.read(&mut |look| drop(look.list(&filter))).is_ok();
+                let mut well = store.read(&mut |look| drop(look.list(&filter))).is_ok();
+                well &= claim(&mut store, 100).is_ok();
+                well &= enqueue(&mut store, 1000).is_ok();
                 outcomes[if well { 1 } else { 2 }] += 1;
             }
         }
