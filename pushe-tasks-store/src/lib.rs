@@ -5,6 +5,10 @@
 //! as a parameter.
 
 mod change;
+#[cfg(any(test, feature = "conformance"))]
+mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod finding;
 mod id;

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included};
-use std::ops::ControlFlow;
 
 use crate::change::Changes;
 use crate::error::StoreError;
 use crate::meta::{self, Opened};
-use crate::tables::{Table, TableError, Tables, TablesMut};
+use crate::tables::{Entry, Table, TableError, Tables, TablesMut, Visit};
 use crate::transaction;
 use crate::verbs::{Look, Snapshot, Store, StoreFacts, Verbs};
 use crate::volatile::{Living, Volatile};
@@ -47,6 +46,23 @@ impl MemoryStore {
     /// Lets the next transaction that writes end in this error instead of its commit.
     pub fn fail_next(&mut self, error: StoreError) {
         self.failing = Some(error);
+    }
+
+    /// Compares the indexes with the records; says what does not agree.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn check(&self) -> Result<(), String> {
+        match crate::check::check(&self.tables, &self.volatile) {
+            Ok(wrong) if wrong.is_empty() => Ok(()),
+            Ok(wrong) => Err(wrong.join("; ")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Bends what is stored, behind the back of the verbs.
+    #[cfg(test)]
+    pub(crate) fn bend(&mut self, table: Table, key: &[u8]) {
+        let row = self.tables.rows[table as usize].get_mut(key);
+        row.expect("the row is there")[0] ^= 1;
     }
 
     fn open(mut tables: MemoryTables, uuid: [u8; 16], living: Option<Living>) -> Self {
@@ -112,8 +128,11 @@ type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 #[derive(Debug, Default)]
 struct MemoryTables {
     rows: [Rows; Table::ALL.len()],
-    undo: Vec<(Table, Box<[u8]>, Option<Box<[u8]>>)>,
+    undo: Vec<Overwritten>,
 }
+
+/// Table, key and old value of a write.
+type Overwritten = (Table, Box<[u8]>, Option<Box<[u8]>>);
 
 impl MemoryTables {
     fn undo(&mut self) {
@@ -137,13 +156,7 @@ impl Tables for MemoryTables {
         Ok(self.rows[table as usize].get(key).map(|value| read(value)))
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), TableError> {
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), TableError> {
         if from < to {
             for (key, value) in self.rows[table as usize].range::<[u8], _>((Included(from), Excluded(to))) {
                 if visit(key, value).is_break() {
@@ -154,7 +167,7 @@ impl Tables for MemoryTables {
         Ok(())
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TableError> {
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
         if from >= to {
             return Ok(None);
         }
@@ -214,7 +227,7 @@ mod tests {
             start: Start::After(Duration::ZERO),
             boost_millis: 0,
             options: StoredOptions::default(),
-            envelope: Envelope { codec: 1, version: 1, fingerprint: 0, payload: vec![n as u8; 100] },
+            envelope: Envelope { codec: 1, version: 1, fingerprint: 0, payload: vec![7; 100] },
         }
     }
 
@@ -309,7 +322,9 @@ mod tests {
         let rescued = rescued.unwrap();
         assert_eq!((rescued.orphans.len(), rescued.charged), (1, 0));
         let late = Settle { attempt, at: NOW, settlement, body: Body::Ended };
-        store.write(&mut |tx| assert_eq!(tx.settle(&[late.clone()]), Ok(vec![Settled::Fenced]))).unwrap();
+        store
+            .write(&mut |tx| assert_eq!(tx.settle(std::slice::from_ref(&late)), Ok(vec![Settled::Fenced])))
+            .unwrap();
     }
 
     #[test]

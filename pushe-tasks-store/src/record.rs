@@ -271,7 +271,7 @@ impl WorkRecord {
                 TAG_INTERRUPTIONS => self.interruptions = from.small("interruptions")?,
                 TAG_CLAIMED_AT => self.claimed_at = Some(WallTime::from_millis(from.signed("claimed at")?)),
                 TAG_FINISHED_AT => {
-                    self.finished_at = Some(WallTime::from_millis(from.signed("finished at")?))
+                    self.finished_at = Some(WallTime::from_millis(from.signed("finished at")?));
                 }
                 TAG_PRUNE_AT => self.prune_at = WallTime::from_millis(from.signed("prune at")?),
                 TAG_HISTORY => {

@@ -45,6 +45,12 @@ impl Table {
 #[error("{0}")]
 pub(crate) struct TableError(pub(crate) String);
 
+/// What a scan hands its entries to, key and value, until it breaks.
+pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
+
+/// One entry, key and value.
+pub(crate) type Entry = (Vec<u8>, Vec<u8>);
+
 /// What a reader sees.
 pub(crate) trait Tables {
     /// Hands the value under `key` to `read`, where there is one.
@@ -56,16 +62,10 @@ pub(crate) trait Tables {
     ) -> Result<Option<R>, TableError>;
 
     /// Visits keys in `from..to` in order (`from` included, `to` not), until `visit` breaks.
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), TableError>;
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), TableError>;
 
     /// The last entry in `from..to`, key and value.
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TableError>;
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError>;
 }
 
 /// What a writer does; what it wrote, it sees.

@@ -54,15 +54,15 @@ impl Writer {
     /// Seven bits a byte, lowest first; a set high bit says that more follow.
     pub(crate) fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.bytes.push((value & 0x7f) as u8 | 0x80);
+            self.bytes.push(value.to_le_bytes()[0] | 0x80);
             value >>= 7;
         }
-        self.bytes.push(value as u8);
+        self.bytes.push(value.to_le_bytes()[0]);
     }
 
     /// Small magnitudes of either sign take few bytes.
     pub(crate) fn signed(&mut self, value: i64) {
-        self.varint((value.wrapping_shl(1) ^ (value >> 63)) as u64);
+        self.varint((value.wrapping_shl(1) ^ (value >> 63)).cast_unsigned());
     }
 
     pub(crate) fn fixed(&mut self, value: &[u8]) {
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn signed(&mut self, field: &'static str) -> Result<i64, Damage> {
         let raw = self.varint(field)?;
-        Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+        Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
 
     pub(crate) fn fixed<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Damage> {

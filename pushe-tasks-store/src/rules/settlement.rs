@@ -149,6 +149,7 @@ fn remember(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use super::{AttemptEnd as End, WorkState as S};
     use crate::id::{LaneId, WorkId};
     use crate::record::HISTORY;
 
@@ -188,7 +189,6 @@ mod tests {
             assert_eq!(record.progress.is_some(), keeps, "{settlement:?}");
             assert_eq!(record.finished_at, state.is_finished().then_some(ENDED));
         };
-        use {AttemptEnd as End, WorkState as S};
         check(&succeeded, S::Succeeded, None, (2, 0, 0, 0), 0, End::Succeeded, false);
         check(&failed, S::Failed, Some(Reason::Fail), (2, 0, 0, 0), 0, End::Failed, false);
         check(&retry, S::Enqueued, None, (3, 0, 0, 0), 34_000, End::Panicked, true);

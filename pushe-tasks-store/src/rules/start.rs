@@ -18,12 +18,11 @@ pub(crate) fn begin(record: &mut WorkRecord, start: Start, blocked: Option<Block
         Start::After(length) => (record.due, record.wait) = (now.plus(length), length),
         Start::At(moment) => (record.due, record.wait) = (moment, Duration::ZERO),
     }
-    match blocked {
-        None => file(record, now),
-        Some(_) => {
-            record.state = WorkState::Blocked;
-            record.blocked = blocked;
-        }
+    if blocked.is_some() {
+        record.state = WorkState::Blocked;
+        record.blocked = blocked;
+    } else {
+        file(record, now);
     }
 }
 

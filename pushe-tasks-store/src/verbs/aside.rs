@@ -39,3 +39,152 @@ fn hash_of<T: Tables>(tables: &T, work: WorkId) -> Result<Option<u64>, TableErro
     })?;
     Ok(found.map(u64::from_be_bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        Attempt, Body, ClaimRequest, Claimed, Damage, Envelope, Filter, Grant, Lane, LaneId, Look,
+        MemoryStore, NewWork, Policy, Reason, RescueRequest, Settle, Settled, Settlement, Start, Store,
+        StoredOptions, Target, VerbError, Verbs, WorkState, WorkView,
+    };
+
+    const NOW: WallTime = WallTime::from_millis(1_000_000);
+
+    /// Pieces of one append queue, numbered from 1, and then a plain one.
+    fn store(queue: u8) -> MemoryStore {
+        let piece = |n: u8, unique| NewWork {
+            id: id(n),
+            lane: Arc::new(Lane::of("Upload")),
+            aliases: &[],
+            unique,
+            start: Start::After(Duration::ZERO),
+            boost_millis: 0,
+            options: StoredOptions::default(),
+            envelope: Envelope { codec: 1, version: 1, fingerprint: 0, payload: vec![n; 10] },
+        };
+        let queued = (1..=queue).map(|n| piece(n, Some(("a".to_owned(), Policy::Append))));
+        let batch: Vec<_> = queued.chain([piece(queue + 1, None)]).collect();
+        let mut store = MemoryStore::default();
+        write(&mut store, |tx| tx.enqueue(&batch, NOW).unwrap());
+        store
+    }
+
+    fn id(n: u8) -> WorkId {
+        WorkId::from_bytes([n; 16])
+    }
+
+    fn write<R>(store: &mut MemoryStore, mut body: impl FnMut(&mut dyn Verbs) -> R) -> R {
+        let mut answer = None;
+        store.write(&mut |tx| answer = Some(body(tx))).unwrap();
+        store.check().unwrap();
+        answer.unwrap()
+    }
+
+    fn read<R>(store: &mut MemoryStore, mut body: impl FnMut(&dyn Look) -> R) -> R {
+        let mut answer = None;
+        store.read(&mut |look| answer = Some(body(look))).unwrap();
+        answer.unwrap()
+    }
+
+    fn claim(store: &mut MemoryStore) -> Vec<Attempt> {
+        let grants = vec![Grant { permits: 9, lanes: vec![LaneId(1)] }];
+        let request = ClaimRequest { now: NOW, limit: 9, grants };
+        write(store, |tx| tx.claim(&request).unwrap().iter().map(Claimed::attempt).collect())
+    }
+
+    fn works(attempts: &[Attempt]) -> Vec<WorkId> {
+        attempts.iter().map(|attempt| attempt.work).collect()
+    }
+
+    fn view(store: &mut MemoryStore, n: u8) -> WorkView {
+        read(store, |look| look.get(id(n)).unwrap().unwrap())
+    }
+
+    fn stands(store: &mut MemoryStore, n: u8) -> (WorkState, Option<Reason>) {
+        let record = view(store, n).record;
+        (record.state, record.reason)
+    }
+
+    const RECORD: (WorkState, Option<Reason>) = (WorkState::Quarantined, Some(Reason::Record));
+    const PAYLOAD: (WorkState, Option<Reason>) = (WorkState::Quarantined, Some(Reason::Payload));
+
+    #[test]
+    fn s1_13_a_damaged_record_is_set_aside_and_what_stood_behind_it_goes_on() {
+        let mut store = store(2);
+        store.bend(Table::Records, id(1).as_bytes());
+        assert_eq!(works(&claim(&mut store)), [id(3)], "the rest runs");
+        assert_eq!(works(&claim(&mut store)), [id(2)]);
+        assert_eq!(stands(&mut store, 1), RECORD);
+        let spec = view(&mut store, 1).spec.unwrap();
+        assert_eq!(spec.envelope.payload, [1; 10], "nothing of it is lost");
+        assert_eq!(works(&claim(&mut store)), []);
+        let filter =
+            Filter { states: vec![WorkState::Quarantined], tasks: Vec::new(), after: None, limit: 9 };
+        assert_eq!(read(&mut store, |look| look.list(&filter).unwrap().len()), 1);
+        let mut store = store.reopen();
+        let lanes = read(&mut store, |look| look.lanes().unwrap());
+        assert_eq!(lanes[0].ready, 0);
+    }
+
+    #[test]
+    fn s1_13_with_record_and_spec_damaged_the_queue_goes_on_too() {
+        let mut store = store(2);
+        store.bend(Table::Records, id(1).as_bytes());
+        store.bend(Table::Specs, id(1).as_bytes());
+        assert_eq!(works(&claim(&mut store)), [id(3)]);
+        assert_eq!(works(&claim(&mut store)), [id(2)]);
+        assert_eq!((stands(&mut store, 1), view(&mut store, 1).spec), (RECORD, Err(Damage::Checksum)));
+    }
+
+    #[test]
+    fn s1_13_a_damaged_spec_is_quarantined_by_the_claim_and_no_attempt_is_counted() {
+        let mut store = store(2);
+        store.bend(Table::Specs, id(1).as_bytes());
+        assert_eq!(works(&claim(&mut store)), [id(3)]);
+        assert_eq!((stands(&mut store, 1), view(&mut store, 1).record.claim), (PAYLOAD, 0));
+        assert_eq!(works(&claim(&mut store)), [id(2)]);
+    }
+
+    #[test]
+    fn s1_17_an_attempt_whose_record_was_damaged_is_fenced() {
+        let mut store = store(2);
+        let attempts = claim(&mut store);
+        assert_eq!(works(&attempts), [id(1), id(3)]);
+        store.bend(Table::Records, id(1).as_bytes());
+        let settle = |attempt| Settle {
+            attempt,
+            at: NOW,
+            settlement: Settlement::Succeeded { output: None },
+            body: Body::Ended,
+        };
+        let batch = [settle(attempts[0]), settle(attempts[1])];
+        let settled = write(&mut store, |tx| tx.settle(&batch).unwrap());
+        assert_eq!(settled, [Settled::Fenced, Settled::Applied]);
+        assert_eq!((stands(&mut store, 1), works(&claim(&mut store))), (RECORD, vec![id(2)]));
+    }
+
+    #[test]
+    fn s7_1_a_damaged_orphan_is_set_aside_and_counted() {
+        let mut store = store(2);
+        claim(&mut store);
+        store.bend(Table::Records, id(1).as_bytes());
+        let mut store = store.reopen();
+        let rescued = write(&mut store, |tx| tx.rescue(&RescueRequest::new(NOW, None)).unwrap());
+        assert_eq!((rescued.orphans.as_slice(), rescued.damaged), ([id(3)].as_slice(), 1));
+        assert_eq!(works(&claim(&mut store)), [id(2), id(3)]);
+    }
+
+    #[test]
+    fn damage_is_told_to_who_asks_for_the_piece_and_to_nobody_else() {
+        let mut store = store(2);
+        store.bend(Table::Records, id(1).as_bytes());
+        let refused = write(&mut store, |tx| tx.cancel(&Target::Work(id(1)), NOW));
+        assert_eq!(refused, Err(VerbError::Damaged(Damage::Checksum)));
+        let cancelled = write(&mut store, |tx| tx.cancel(&Target::TaskId("a".to_owned()), NOW).unwrap());
+        assert_eq!(cancelled.iter().map(|moved| moved.attempt.work).collect::<Vec<_>>(), [id(2)]);
+    }
+}

@@ -79,7 +79,7 @@ fn replace<T: TablesMut>(
 }
 
 /// Where a new piece is put.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Place {
     hash: Option<u64>,
     blocked: Option<Blocked>,

@@ -1,0 +1,244 @@
+//! The suite that a store passes before it joins: one file a verb, each case named by its clause of SEMANTICS.
+//!
+//! A store of any kind is held to it from a test of its own crate, with the feature `conformance`:
+//!
+//! ```
+//! use pushe_tasks_store::conformance::Harness;
+//! use pushe_tasks_store::{MemoryStore, Store};
+//!
+//! struct Memory(MemoryStore);
+//!
+//! impl Harness for Memory {
+//!     fn store(&mut self) -> &mut dyn Store {
+//!         &mut self.0
+//!     }
+//!
+//!     // As a new process would: what is committed is there, and no body lives.
+//!     fn reopen(self: Box<Self>) -> Box<dyn Harness> {
+//!         Box::new(Memory(self.0.reopen()))
+//!     }
+//! }
+//!
+//! // In a test file this makes one `#[test]` of every case; `conformance::run` runs them all in one call.
+//! pushe_tasks_store::conformance_suite!(|| Box::new(Memory(MemoryStore::default())));
+//! # fn main() { pushe_tasks_store::conformance::run_case("look::s9_2_a_page_goes_on_where_the_last_one_ended", &|| Box::new(Memory(MemoryStore::default()))) }
+//! ```
+//!
+//! Invariant: a case looks at a store through its verbs alone, and ends with a check that every index agrees with the
+//! records (I15).
+
+mod cancel;
+mod claim;
+mod enqueue;
+mod look;
+mod model;
+mod policy;
+mod progress;
+mod prune;
+mod release;
+mod rescue;
+mod settle;
+mod world;
+
+use world::World;
+
+use crate::verbs::Store;
+
+/// One store under test, and how to open it again.
+pub trait Harness {
+    /// The store.
+    fn store(&mut self) -> &mut dyn Store;
+
+    /// Closes the store without ceremony and opens it as a new process would.
+    fn reopen(self: Box<Self>) -> Box<dyn Harness>;
+
+    /// Compares what cannot be seen through the verbs, such as indexes, with the records; says what does not agree.
+    fn check(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Makes an empty store; every case gets one of its own.
+pub type Make<'a> = &'a dyn Fn() -> Box<dyn Harness>;
+
+/// One case.
+type Case = fn(&mut World);
+
+/// Hands the names of all cases to another macro; a case that is not listed here does not compile.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_cases {
+    ([$($then:tt)*] $($args:tt)*) => {
+        $($then)* ! {
+            ($($args)*)
+            enqueue {
+                s1_1_a_piece_is_stored_as_it_was_given
+                s1_1_what_is_due_is_ready_and_the_rest_is_delayed
+                s1_21_sequence_numbers_grow_over_a_restart
+                s4_12_a_batch_is_all_or_nothing
+                s4_12_a_batch_is_judged_in_order
+                s4_12_a_refused_verb_leaves_the_others_of_its_transaction
+                s7_5_an_enqueue_is_repeated_safely
+                pieces_that_share_a_lane_share_it_for_ever
+                a_transaction_says_what_it_changed
+            }
+            policy {
+                s4_2_every_policy_stores_the_first
+                s4_1_finished_work_holds_no_id
+                s4_3_keep_answers_what_waits
+                s4_4_keep_answers_what_runs
+                s4_9_keep_answers_the_oldest_and_says_whether_options_differ
+                s4_8_keep_refuses_an_id_of_another_task
+                s4_8_an_alias_is_the_same_task
+                s4_3_replace_cancels_what_waits
+                s4_4_replace_waits_for_the_body_it_replaces
+                s4_4_of_many_replacements_the_newest_runs
+                s4_9_replace_cancels_all
+                s4_9_replace_inherits_interruptions
+                s4_6_append_runs_every_piece_in_order
+                s4_6_append_goes_on_whatever_became_of_the_one_before
+                s4_6_cancelling_a_middle_piece_takes_only_that_one_out
+                s4_5_quarantined_work_is_passed_by_every_policy
+                s4_5_what_stands_behind_quarantined_work_goes_on
+                s4_1_ids_of_finished_and_unfinished_work_are_kept_apart
+            }
+            claim {
+                s1_4_a_claim_is_durable_and_numbered
+                s1_17_claim_numbers_only_grow
+                s1_4_delayed_work_is_claimed_when_it_falls_due
+                s1_21_order_is_by_due_time_then_by_sequence
+                s1_21_order_is_kept_over_lanes
+                s1_21_a_boost_jumps_the_queue
+                s10_1_permits_bound_each_grant
+                s10_1_permits_are_shared_by_the_lanes_of_a_grant
+                the_limit_bounds_a_claim_over_all_grants
+                lanes_that_are_not_granted_are_left_alone
+                s1_19_unknown_lanes_are_no_error
+                s4_11_no_two_bodies_of_one_id_or_piece_live
+                long_lanes_are_claimed_to_their_end
+                s8_1_much_that_falls_due_at_once_is_claimed_in_steps
+            }
+            settle {
+                s1_5_success_stores_the_output
+                s1_6_failure_keeps_its_reason_and_text
+                s1_8_retry_waits_for_its_back_off
+                s1_9_snooze_gives_the_attempt_back
+                s1_10_stopped_work_may_run_again_at_once
+                s1_13_quarantine_keeps_the_payload
+                s1_17_a_stale_claim_changes_nothing
+                s1_17_a_settle_counts_once
+                s1_17_unknown_work_is_fenced
+                s1_18_the_attempt_counts_retries_alone
+                s2_5_the_last_ten_attempts_are_remembered
+                s6_4_an_error_text_is_cut
+                s7_2_an_outcome_resets_interruptions
+                settles_of_one_batch_are_judged_each
+            }
+            release {
+                s1_3_a_delay_counts_from_the_release
+                s1_3_a_moment_stays_while_work_is_blocked
+                s2_3_a_body_that_goes_on_holds_its_piece
+                s2_3_a_body_that_goes_on_holds_its_id
+                s4_11_new_work_waits_for_a_cancelled_body
+                s4_11_a_fenced_settle_says_that_the_body_ended
+                s4_11_appended_work_waits_for_a_body_behind_its_predecessor
+                only_the_body_that_lives_is_released
+            }
+            cancel {
+                s1_14_waiting_work_is_cancelled
+                s1_14_running_work_is_fenced_off
+                s1_14_finished_and_quarantined_work_stays
+                s9_1_a_task_id_names_all_that_bears_it
+                s9_1_a_cancel_of_a_task_id_releases_nothing_of_it
+                s9_1_what_is_unknown_is_not_cancelled
+            }
+            rescue {
+                s1_12_orphans_are_enqueued_again
+                s7_1_rescue_finds_an_orphan_once
+                s7_1_bodies_of_this_process_are_left_alone
+                s7_2_a_crash_is_charged_and_not_an_attempt
+                s7_2_a_recorded_stop_charges_nothing
+                s7_2_a_stop_counts_for_one_restart
+                s7_2_another_boot_charges_nothing
+                s7_2_long_attempts_are_not_charged
+                s4_11_no_body_outlives_its_process
+                s4_6_an_orphan_keeps_its_place_in_the_queue
+                s1_17_claims_of_an_earlier_process_are_fenced
+            }
+            progress {
+                s6_3_the_last_progress_is_kept_across_stops
+                s6_3_progress_is_cleared_on_finish
+                s6_3_progress_of_a_stale_attempt_is_passed_over
+            }
+            prune {
+                s9_5_finished_work_is_kept_for_its_retention
+                s9_5_quarantined_and_unfinished_work_is_never_pruned
+                s9_5_pruning_is_bounded_and_takes_the_oldest_first
+                s9_5_pruned_work_is_gone_with_all_that_hung_on_it
+                s9_5_the_next_pruning_is_told
+            }
+            look {
+                s9_2_a_page_goes_on_where_the_last_one_ended
+                s9_2_a_page_shows_what_the_filter_names
+                s9_2_the_newest_piece_of_an_id_is_found_finished_or_not
+                s9_2_lanes_show_what_is_ready
+                s9_2_within_a_transaction_its_own_writes_are_seen
+                what_is_unknown_is_none
+                the_uuid_stays_and_the_epoch_grows
+            }
+            model {
+                i5_i7_i8_i15_random_verbs_agree_with_the_model
+            }
+        }
+    };
+}
+
+macro_rules! all {
+    (() $($file:ident { $($case:ident)* })*) => {
+        &[$($((concat!(stringify!($file), "::", stringify!($case)), $file::$case as Case),)*)*]
+    };
+}
+
+const ALL: &[(&str, Case)] = __conformance_cases!([all]);
+
+/// Makes one `#[test]` of every case for the store that `$make` makes.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($make:expr) => {
+        $crate::__conformance_cases! { [$crate::__conformance_tests] $make }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    (($make:expr) $($file:ident { $($case:ident)* })*) => {
+        $(mod $file {
+            #[allow(unused_imports, reason = "the expression that makes a store names what is in scope outside")]
+            use super::*;
+            $(#[test]
+            fn $case() {
+                $crate::conformance::run_case(concat!(stringify!($file), "::", stringify!($case)), &$make);
+            })*
+        })*
+    };
+}
+
+/// Runs every case, one after the other.
+pub fn run(make: Make<'_>) {
+    for (name, _) in ALL {
+        run_case(name, make);
+    }
+}
+
+/// Runs one case by its name.
+///
+/// # Panics
+/// If the store does not do what the case asks; or if there is no case of that name.
+pub fn run_case(name: &str, make: Make<'_>) {
+    let case = ALL.iter().find(|(listed, _)| *listed == name);
+    let Some((_, case)) = case else { panic!("there is no case `{name}`") };
+    let mut world = World::new(make());
+    case(&mut world);
+    world.check();
+}

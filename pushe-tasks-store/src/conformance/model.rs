@@ -1,0 +1,337 @@
+//! Random verbs against a model that is too simple to be wrong: a list of pieces, searched from its start every time.
+//!
+//! After every step the store must show what the model holds, and the model refuses what breaks an invariant: two bodies
+//! of one piece or id (I5), two holders of one id (I7), appended work out of order (I8), an index that lies (I15).
+
+use std::time::Duration;
+
+use crate::conformance::World;
+use crate::conformance::world::{after, failure, give_back, retry};
+use crate::id::{Attempt, WorkId};
+use crate::record::Blocked;
+use crate::state::WorkState;
+use crate::time::WallTime;
+use crate::verbs::{Body, Claimed, Grant, How, NewWork, Policy, Settled, Settlement, Target};
+
+const STEPS: usize = 4_000;
+
+/// Ids and the policy that each is scheduled with.
+const IDS: [(&str, Policy); 4] =
+    [("k", Policy::Keep), ("r", Policy::Replace), ("p", Policy::Append), ("q", Policy::Append)];
+
+/// One piece as the model knows it, in the order in which they came.
+#[derive(Clone, Debug)]
+struct Piece {
+    id: WorkId,
+    task_id: Option<usize>,
+    state: WorkState,
+    blocked: Option<Blocked>,
+    due: WallTime,
+    wait: Duration,
+    claim: u64,
+    prune_at: WallTime,
+}
+
+impl Piece {
+    fn is_live(&self) -> bool {
+        !self.state.is_finished() && self.state != WorkState::Quarantined
+    }
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    pieces: Vec<Piece>,
+    /// Attempts whose bodies live, with the id that they hold.
+    bodies: Vec<(Attempt, Option<usize>)>,
+}
+
+pub(super) fn i5_i7_i8_i15_random_verbs_agree_with_the_model(world: &mut World) {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut model = Model::default();
+    for step in 0..STEPS {
+        model.step(world, &mut random);
+        model.compare(world, step);
+        if step % 16 == 0 {
+            world.check();
+        }
+    }
+}
+
+impl Model {
+    fn step(&mut self, world: &mut World, random: &mut Random) {
+        match random.below(100) {
+            0..30 => self.enqueue(world, random),
+            30..50 => self.claim(world, random),
+            50..78 => self.end_body(world, random),
+            78..83 => self.cancel(world, random),
+            83..92 => world.advance(random.below(2_000)),
+            92..95 => self.settle_stale(world, random),
+            95..97 => self.prune(world, random),
+            97..98 => world.advance(3_600_000 * random.below(48)),
+            _ => self.restart(world),
+        }
+    }
+
+    fn enqueue(&mut self, world: &mut World, random: &mut Random) {
+        let millis = random.below(2) * random.below(1_000);
+        let wait = Duration::from_millis(millis);
+        let task_id = Some(random.index(6)).filter(|id| *id < IDS.len());
+        let task = ["A", "B", "C"][random.index(3)];
+        let mut work = NewWork { start: after(millis), ..world.work(task) };
+        work.aliases = &["A", "B", "C"];
+        work.unique = task_id.map(|id| (IDS[id].0.to_owned(), IDS[id].1));
+        let live = self.live(task_id);
+        let (how, blocked) = match task_id.map(|id| IDS[id].1) {
+            Some(Policy::Keep) if !live.is_empty() => {
+                assert_eq!(world.enqueue(&work).id, self.pieces[live[0]].id);
+                return;
+            }
+            Some(Policy::Replace) if !live.is_empty() => {
+                let old = live.iter().map(|at| self.pieces[*at].id).collect();
+                for at in &live {
+                    self.finish(*at, WorkState::Cancelled, world.now, 1);
+                }
+                (Some(How::Replaced(old)), None)
+            }
+            Some(Policy::Append) if !live.is_empty() => {
+                (Some(How::Appended(self.pieces[live[live.len() - 1]].id)), Some(Blocked::Behind))
+            }
+            _ => (None, None),
+        };
+        let blocked = blocked.or_else(|| self.lives(task_id).then_some(Blocked::Body));
+        let stored = world.enqueue(&work);
+        assert_eq!(stored.id, work.id);
+        if let Some(how) = how {
+            assert_eq!(stored.how, how);
+        }
+        self.pieces.push(Piece {
+            id: work.id,
+            task_id,
+            state: if blocked.is_some() { WorkState::Blocked } else { WorkState::Enqueued },
+            blocked,
+            due: world.now.plus(wait),
+            wait,
+            claim: 0,
+            prune_at: WallTime::MAX,
+        });
+    }
+
+    fn claim(&mut self, world: &mut World, random: &mut Random) {
+        let limit = random.index(4);
+        let grants = vec![Grant { permits: limit, lanes: world.lane_ids() }];
+        let claimed = world.claim_of(limit, grants);
+        let mut wanted: Vec<usize> = (0..self.pieces.len())
+            .filter(|at| self.pieces[*at].state == WorkState::Enqueued && self.pieces[*at].due <= world.now)
+            .collect();
+        // A stable sort: of pieces that are due at one moment, the one that came first.
+        wanted.sort_by_key(|at| self.pieces[*at].due);
+        let mut started = Vec::new();
+        for at in wanted {
+            let piece = &mut self.pieces[at];
+            let held = |(body, id): &(Attempt, Option<usize>)| {
+                body.work == piece.id || (id.is_some() && *id == piece.task_id)
+            };
+            if started.len() < limit && !self.bodies.iter().any(held) {
+                piece.state = WorkState::Running;
+                piece.claim += 1;
+                let attempt = Attempt { work: piece.id, claim: piece.claim };
+                self.bodies.push((attempt, piece.task_id));
+                started.push(attempt);
+            }
+        }
+        assert_eq!(claimed.iter().map(Claimed::attempt).collect::<Vec<_>>(), started);
+    }
+
+    /// Settles one attempt whose body lives, whether or not it is stale; or ends the body of one that was settled.
+    fn end_body(&mut self, world: &mut World, random: &mut Random) {
+        if self.bodies.is_empty() {
+            return;
+        }
+        let nth = random.index(self.bodies.len());
+        let (attempt, task_id) = self.bodies[nth];
+        let at = self.at(attempt.work);
+        let current = at.filter(|at| {
+            self.pieces[*at].state == WorkState::Running && self.pieces[*at].claim == attempt.claim
+        });
+        let lives_on = random.below(6) == 0;
+        if !lives_on {
+            self.bodies.remove(nth);
+        }
+        let body = if lives_on { Body::Living } else { Body::Ended };
+        let Some(at) = current else {
+            if lives_on || random.below(2) == 0 {
+                assert_eq!(world.settle_as(attempt, failure("late"), body), Settled::Fenced);
+            } else {
+                world.release(attempt);
+            }
+            self.unblock(task_id, world.now);
+            return;
+        };
+        let now = world.now;
+        let settlement = match random.below(8) {
+            0..3 => {
+                self.finish(at, WorkState::Succeeded, now, 24);
+                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1]) }
+            }
+            3 => {
+                self.finish(at, WorkState::Failed, now, 7 * 24);
+                failure("boom")
+            }
+            4 | 5 => {
+                let wait = random.below(2) * random.below(3_000);
+                self.wait(at, now, wait);
+                retry(wait)
+            }
+            6 => {
+                let piece = &mut self.pieces[at];
+                (piece.state, piece.due) = (WorkState::Enqueued, piece.due.min(now));
+                give_back()
+            }
+            _ => {
+                self.pieces[at].state = WorkState::Quarantined;
+                let error = "damaged".to_owned();
+                Settlement::Quarantine { reason: crate::Reason::Payload, error }
+            }
+        };
+        assert_eq!(world.settle_as(attempt, settlement, body), Settled::Applied);
+        self.unblock(task_id, now);
+    }
+
+    fn settle_stale(&mut self, world: &mut World, random: &mut Random) {
+        if let Some(piece) = self.pick(random) {
+            let claim = piece.claim + 1 + random.below(2);
+            let stale = Attempt { work: piece.id, claim };
+            assert_eq!(world.settle_as(stale, failure("stale"), Body::Ended), Settled::Fenced);
+        }
+    }
+
+    fn cancel(&mut self, world: &mut World, random: &mut Random) {
+        let Some(piece) = self.pick(random) else { return };
+        let targets: Vec<usize> = match piece.task_id {
+            Some(id) if random.below(2) == 0 => {
+                let moves = world.cancel(&Target::TaskId(IDS[id].0.to_owned()));
+                let live = self.live(Some(id));
+                assert_eq!(moves.len(), live.len());
+                live
+            }
+            _ => {
+                let moves = world.cancel_work(piece.id);
+                assert_eq!(moves.len(), usize::from(piece.is_live()));
+                self.at(piece.id).into_iter().filter(|at| self.pieces[*at].is_live()).collect()
+            }
+        };
+        for at in targets {
+            self.finish(at, WorkState::Cancelled, world.now, 24);
+        }
+        self.unblock(piece.task_id, world.now);
+    }
+
+    fn prune(&mut self, world: &mut World, random: &mut Random) {
+        let limit = 1 + random.index(20);
+        let due = self.pieces.iter().filter(|piece| piece.prune_at <= world.now).count();
+        assert_eq!(world.prune(limit), due.min(limit));
+        let left: Vec<_> = world.list(&[]).iter().map(|view| view.record.id).collect();
+        let now = world.now;
+        self.pieces.retain(|piece| piece.prune_at > now || left.contains(&piece.id));
+    }
+
+    fn restart(&mut self, world: &mut World) {
+        let rescued = world.restart();
+        self.bodies.clear();
+        let mut orphans = 0;
+        for piece in self.pieces.iter_mut().filter(|piece| piece.state == WorkState::Running) {
+            (piece.state, piece.due) = (WorkState::Enqueued, piece.due.min(world.now));
+            orphans += 1;
+        }
+        assert_eq!(rescued.orphans.len(), orphans);
+        for task_id in 0..IDS.len() {
+            self.unblock(Some(task_id), world.now);
+        }
+    }
+
+    /// Compares what the store shows, and checks the invariants of ids over it.
+    fn compare(&self, world: &mut World, step: usize) {
+        let views = world.list(&[]);
+        assert_eq!(views.len(), self.pieces.len(), "step {step}");
+        for view in views {
+            let record = view.record;
+            let piece = &self.pieces[self.at(record.id).expect("the model has it")];
+            let shown = (record.state, record.blocked, record.claim);
+            assert_eq!(shown, (piece.state, piece.blocked, piece.claim), "step {step}: {record:?}");
+            if piece.state == WorkState::Enqueued {
+                assert_eq!(record.due, piece.due, "step {step}: {record:?}");
+            }
+        }
+        for (id, (_, policy)) in IDS.iter().enumerate() {
+            let live = self.live(Some(id));
+            assert!(*policy == Policy::Append || live.len() <= 1, "I7, step {step}: {live:?}");
+            let running = live.iter().position(|at| self.pieces[*at].state == WorkState::Running);
+            assert!(running.is_none_or(|place| place == 0), "I8, step {step}: {live:?}");
+            let bodies = self.bodies.iter().filter(|(_, held)| *held == Some(id)).count();
+            assert!(bodies <= 1, "I5, step {step}");
+        }
+    }
+
+    fn at(&self, work: WorkId) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.id == work)
+    }
+
+    fn pick(&self, random: &mut Random) -> Option<Piece> {
+        let length = self.pieces.len();
+        (length > 0).then(|| self.pieces[random.index(length)].clone())
+    }
+
+    fn lives(&self, task_id: Option<usize>) -> bool {
+        task_id.is_some() && self.bodies.iter().any(|(_, held)| *held == task_id)
+    }
+
+    fn live(&self, task_id: Option<usize>) -> Vec<usize> {
+        let bears = |at: &usize| self.pieces[*at].task_id == task_id && self.pieces[*at].is_live();
+        if task_id.is_none() { Vec::new() } else { (0..self.pieces.len()).filter(bears).collect() }
+    }
+
+    fn finish(&mut self, at: usize, state: WorkState, now: WallTime, hours: u64) {
+        let piece = &mut self.pieces[at];
+        (piece.state, piece.blocked) = (state, None);
+        piece.prune_at = now.plus(Duration::from_secs(3_600 * hours));
+    }
+
+    fn wait(&mut self, at: usize, now: WallTime, millis: u64) {
+        let piece = &mut self.pieces[at];
+        (piece.state, piece.due) = (WorkState::Enqueued, now.plus(Duration::from_millis(millis)));
+    }
+
+    fn unblock(&mut self, task_id: Option<usize>, now: WallTime) {
+        let lives = self.lives(task_id);
+        let Some(at) = self.live(task_id).first().copied() else { return };
+        let piece = &mut self.pieces[at];
+        if piece.state != WorkState::Blocked {
+            return;
+        }
+        piece.blocked = lives.then_some(Blocked::Body);
+        if !lives {
+            piece.state = WorkState::Enqueued;
+            if !piece.wait.is_zero() {
+                piece.due = now.plus(piece.wait);
+            }
+        }
+    }
+}
+
+/// A small generator (`splitmix64`): the same steps on every store, every time.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}

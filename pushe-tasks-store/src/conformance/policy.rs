@@ -1,0 +1,256 @@
+//! Unique ids and what each policy does (S4).
+
+use std::sync::Arc;
+
+use crate::conformance::World;
+use crate::conformance::world::{after, retry};
+use crate::error::VerbError;
+use crate::id::WorkId;
+use crate::record::Blocked;
+use crate::spec::StoredOptions;
+use crate::state::{AttemptEnd, Reason, WorkState};
+use crate::verbs::{Body, Enqueued, How, Lane, NewWork, Policy, Settled, Settlement};
+
+const BEHIND: (WorkState, Option<Blocked>) = (WorkState::Blocked, Some(Blocked::Behind));
+const BODY: (WorkState, Option<Blocked>) = (WorkState::Blocked, Some(Blocked::Body));
+const ENQUEUED: (WorkState, Option<Blocked>) = (WorkState::Enqueued, None);
+
+fn kept(id: WorkId, state: WorkState, options_differ: bool) -> Enqueued {
+    Enqueued { id, how: How::Kept { state, task: "Upload".to_owned(), options_differ } }
+}
+
+pub(super) fn s4_2_every_policy_stores_the_first(world: &mut World) {
+    for (task_id, policy) in [("a", Policy::Keep), ("b", Policy::Replace), ("c", Policy::Append)] {
+        let stored = world.add(task_id, policy);
+        assert_eq!(stored.how, How::New, "{policy:?}");
+        assert_eq!(world.stands(stored.id), ENQUEUED);
+    }
+}
+
+pub(super) fn s4_1_finished_work_holds_no_id(world: &mut World) {
+    for policy in [Policy::Keep, Policy::Replace, Policy::Append] {
+        let first = world.add("a", policy);
+        assert_eq!(first.how, How::New, "{policy:?}");
+        let attempt = world.start(first.id);
+        world.succeed(attempt);
+        let second = world.add("a", policy);
+        assert_eq!(second.how, How::New, "{policy:?}");
+        let attempt = world.start(second.id);
+        world.fail(attempt);
+        let third = world.add("a", policy);
+        assert_eq!(third.how, How::New, "{policy:?}");
+        world.cancel_work(third.id);
+    }
+}
+
+pub(super) fn s4_3_keep_answers_what_waits(world: &mut World) {
+    let first = world.add("a", Policy::Keep).id;
+    assert_eq!(world.add("a", Policy::Keep), kept(first, WorkState::Enqueued, false));
+    assert_eq!(world.list(&[]).len(), 1);
+    world.reopen();
+    assert_eq!(world.add("a", Policy::Keep), kept(first, WorkState::Enqueued, false));
+    assert_eq!(world.add("b", Policy::Keep).how, How::New, "another id");
+}
+
+pub(super) fn s4_4_keep_answers_what_runs(world: &mut World) {
+    let first = world.add("a", Policy::Keep).id;
+    let attempt = world.start(first);
+    assert_eq!(world.add("a", Policy::Keep), kept(first, WorkState::Running, false));
+    world.settle(attempt, retry(5_000));
+    assert_eq!(world.add("a", Policy::Keep), kept(first, WorkState::Enqueued, false));
+}
+
+pub(super) fn s4_9_keep_answers_the_oldest_and_says_whether_options_differ(world: &mut World) {
+    let first = world.add("a", Policy::Append).id;
+    world.add("a", Policy::Append);
+    assert_eq!(world.add("a", Policy::Keep), kept(first, WorkState::Enqueued, false));
+    let options = StoredOptions { max_attempts: Some(3), ..StoredOptions::default() };
+    let other = NewWork { options, ..world.unique("a", Policy::Keep) };
+    assert_eq!(world.enqueue(&other), kept(first, WorkState::Enqueued, true));
+    let stored = world.get(first).spec.expect("the spec reads");
+    assert_eq!(stored.options, StoredOptions::default(), "what is stored stays");
+}
+
+pub(super) fn s4_8_keep_refuses_an_id_of_another_task(world: &mut World) {
+    let first = world.add("a", Policy::Keep).id;
+    let other = NewWork { lane: Arc::new(Lane::of("Other")), ..world.unique("a", Policy::Keep) };
+    let refused = world.try_enqueue(std::slice::from_ref(&other));
+    let (task_id, task) = ("a".to_owned(), "Upload".to_owned());
+    assert_eq!(refused, Err(VerbError::IdHeldBy { task_id, task, holder: first }));
+    // Append and Replace may take the id of any task.
+    let appended = NewWork { lane: Arc::new(Lane::of("Other")), ..world.unique("a", Policy::Append) };
+    assert_eq!(world.enqueue(&appended).how, How::Appended(first));
+    let new = NewWork { lane: Arc::new(Lane::of("Third")), ..world.unique("a", Policy::Replace) };
+    assert_eq!(world.enqueue(&new).how, How::Replaced(vec![first, appended.id]));
+}
+
+pub(super) fn s4_8_an_alias_is_the_same_task(world: &mut World) {
+    let first = world.add("a", Policy::Keep).id;
+    let mut renamed = world.unique("a", Policy::Keep);
+    renamed.lane = Arc::new(Lane::of("Send"));
+    renamed.aliases = &["Post", "Upload"];
+    assert_eq!(world.enqueue(&renamed), kept(first, WorkState::Enqueued, false));
+}
+
+pub(super) fn s4_3_replace_cancels_what_waits(world: &mut World) {
+    let delayed = NewWork { start: after(60_000), ..world.unique("a", Policy::Keep) };
+    let first = world.enqueue(&delayed).id;
+    let second = world.add("a", Policy::Replace);
+    assert_eq!(second.how, How::Replaced(vec![first]));
+    let old = world.get(first).record;
+    assert_eq!((old.state, old.reason), (WorkState::Cancelled, Some(Reason::Replaced)));
+    assert_eq!((old.finished_at, old.history.len()), (Some(world.now), 0));
+    assert_eq!(world.stands(second.id), ENQUEUED);
+    world.check();
+    // The index of ids has followed: the new piece alone holds the id.
+    assert_eq!(world.add("a", Policy::Keep), kept(second.id, WorkState::Enqueued, false));
+    let third = world.add("a", Policy::Replace);
+    assert_eq!(third.how, How::Replaced(vec![second.id]));
+    world.start(third.id);
+    assert_eq!(world.claim(9), []);
+}
+
+pub(super) fn s4_4_replace_waits_for_the_body_it_replaces(world: &mut World) {
+    let first = world.add("a", Policy::Replace).id;
+    let attempt = world.start(first);
+    let second = world.add("a", Policy::Replace);
+    assert_eq!(second.how, How::Replaced(vec![first]));
+    let old = world.get(first).record;
+    assert_eq!((old.state, old.reason), (WorkState::Cancelled, Some(Reason::Replaced)));
+    assert_eq!(old.history[0].end, AttemptEnd::Cancelled);
+    let moved = &world.changes.moves[0];
+    assert_eq!((moved.attempt, moved.to), (attempt, WorkState::Cancelled), "who is to be asked to stop");
+    assert_eq!(world.stands(second.id), BODY);
+    assert_eq!(world.claim(9), [], "the old body still lives");
+    let late = world.settle_as(attempt, Settlement::Succeeded { output: None }, Body::Ended);
+    assert_eq!(late, Settled::Fenced);
+    assert_eq!(world.state(first), WorkState::Cancelled, "the late result is fenced off");
+    assert_eq!(world.stands(second.id), ENQUEUED);
+    world.start(second.id);
+}
+
+pub(super) fn s4_4_of_many_replacements_the_newest_runs(world: &mut World) {
+    let first = world.add("a", Policy::Replace).id;
+    let attempt = world.start(first);
+    let second = world.add("a", Policy::Replace).id;
+    let third = world.add("a", Policy::Replace);
+    assert_eq!(third.how, How::Replaced(vec![second]));
+    assert_eq!(world.state(second), WorkState::Cancelled);
+    assert_eq!(world.stands(third.id), BODY);
+    world.settle_as(attempt, Settlement::Succeeded { output: None }, Body::Ended);
+    world.start(third.id);
+    assert_eq!(world.claim(9), []);
+}
+
+pub(super) fn s4_9_replace_cancels_all(world: &mut World) {
+    let first = world.add("a", Policy::Append).id;
+    let second = world.add("a", Policy::Append).id;
+    let third = world.add("a", Policy::Append).id;
+    let attempt = world.start(first);
+    let new = world.add("a", Policy::Replace);
+    assert_eq!(new.how, How::Replaced(vec![first, second, third]));
+    for id in [first, second, third] {
+        assert_eq!(world.get(id).record.reason, Some(Reason::Replaced));
+    }
+    assert_eq!(world.stands(new.id), BODY);
+    world.settle_as(attempt, retry(0), Body::Ended);
+    world.start(new.id);
+}
+
+pub(super) fn s4_9_replace_inherits_interruptions(world: &mut World) {
+    world.rescue();
+    let first = world.add("a", Policy::Replace).id;
+    world.start(first);
+    assert_eq!(world.restart().charged, 1);
+    let second = world.add("a", Policy::Replace).id;
+    assert_eq!(world.get(second).record.interruptions, 1);
+}
+
+pub(super) fn s4_6_append_runs_every_piece_in_order(world: &mut World) {
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let appended = world.add("a", Policy::Append);
+        let expected = ids.last().map_or(How::New, |last| How::Appended(*last));
+        assert_eq!(appended.how, expected);
+        assert_eq!(world.stands(appended.id), if n == 0 { ENQUEUED } else { BEHIND });
+        ids.push(appended.id);
+    }
+    // The ids of the pieces say nothing about their order.
+    assert!(!ids.is_sorted());
+    world.reopen();
+    for id in ids {
+        let attempt = world.start(id);
+        assert_eq!(world.claim(9), [], "one at a time");
+        world.settle(attempt, retry(0));
+        let attempt = world.start(id);
+        world.succeed(attempt);
+    }
+    assert_eq!(world.list(&[WorkState::Succeeded]).len(), 5);
+}
+
+pub(super) fn s4_6_append_goes_on_whatever_became_of_the_one_before(world: &mut World) {
+    let [failed, cancelled, quarantined, last] = [(); 4].map(|()| world.add("a", Policy::Append).id);
+    let attempt = world.start(failed);
+    world.fail(attempt);
+    assert_eq!(world.stands(cancelled), ENQUEUED);
+    world.cancel_work(cancelled);
+    let attempt = world.start(quarantined);
+    world.quarantine(attempt);
+    world.start(last);
+}
+
+pub(super) fn s4_6_cancelling_a_middle_piece_takes_only_that_one_out(world: &mut World) {
+    let [first, middle, last] = [(); 3].map(|()| world.add("a", Policy::Append).id);
+    assert_eq!(world.cancel_work(middle).len(), 1);
+    assert_eq!((world.stands(first), world.stands(last)), (ENQUEUED, BEHIND));
+    let attempt = world.start(first);
+    assert_eq!(world.claim(9), []);
+    world.succeed(attempt);
+    world.start(last);
+}
+
+pub(super) fn s4_5_quarantined_work_is_passed_by_every_policy(world: &mut World) {
+    let set_aside = |world: &mut World, task_id: &str| {
+        let id = world.add(task_id, Policy::Keep).id;
+        let attempt = world.start(id);
+        world.quarantine(attempt);
+        id
+    };
+    let old = set_aside(world, "keep");
+    let new = world.add("keep", Policy::Keep);
+    assert_eq!((new.how, world.stands(new.id)), (How::New, ENQUEUED));
+    assert_eq!(world.add("keep", Policy::Keep).id, new.id, "the id is taken over");
+    assert_eq!(world.state(old), WorkState::Quarantined);
+    world.cancel_work(new.id);
+
+    let old = set_aside(world, "replace");
+    let new = world.add("replace", Policy::Replace);
+    assert_eq!((new.how, world.stands(new.id)), (How::New, ENQUEUED));
+    assert_eq!(world.state(old), WorkState::Quarantined, "nothing of it is lost");
+    world.cancel_work(new.id);
+
+    let old = set_aside(world, "append");
+    let new = world.add("append", Policy::Append);
+    assert_eq!((new.how, world.stands(new.id)), (How::Appended(old), ENQUEUED));
+    let next = world.add("append", Policy::Append);
+    assert_eq!((next.how, world.stands(next.id)), (How::Appended(new.id), BEHIND));
+}
+
+pub(super) fn s4_5_what_stands_behind_quarantined_work_goes_on(world: &mut World) {
+    let [first, second] = [(); 2].map(|()| world.add("a", Policy::Append).id);
+    let attempt = world.start(first);
+    world.quarantine(attempt);
+    assert_eq!(world.stands(second), ENQUEUED);
+    world.start(second);
+}
+
+pub(super) fn s4_1_ids_of_finished_and_unfinished_work_are_kept_apart(world: &mut World) {
+    for _ in 0..20 {
+        let id = world.add("a", Policy::Keep).id;
+        let attempt = world.start(id);
+        world.succeed(attempt);
+    }
+    let last = world.add("a", Policy::Append);
+    assert_eq!(last.how, How::New);
+    assert_eq!(world.add("a", Policy::Keep).id, last.id);
+}
