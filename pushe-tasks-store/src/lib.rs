@@ -10,12 +10,15 @@ mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod finding;
 mod id;
 mod index;
 mod journal;
 mod memory;
 mod meta;
 mod record;
+#[cfg(feature = "redb")]
+pub mod redb;
 mod rows;
 mod rules;
 mod spec;
@@ -29,6 +32,7 @@ mod wire;
 
 pub use change::Changes;
 pub use error::{OpenError, StoreError, VerbError};
+pub use finding::{Finding, StoreHealth};
 pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;

@@ -151,6 +151,12 @@ impl Volatile {
         self.living
     }
 
+    /// Takes over what lives in this process from the store that this one was opened in the place of.
+    pub(crate) fn inherit(&mut self, before: Self) {
+        self.rescued = before.rescued;
+        self.living = before.into_living();
+    }
+
     pub(crate) fn living(&self) -> &Living {
         &self.living
     }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::finding::{Finding, StoreHealth};
 use crate::id::{Attempt, LaneId, WorkId};
 use crate::record::WorkRecord;
 use crate::spec::{Envelope, StoredOptions, WorkSpec};
@@ -24,12 +25,16 @@ pub struct StoreFacts {
     pub uuid: [u8; 16],
     /// How often it has been opened.
     pub epoch: u64,
+    /// Whether it works.
+    pub health: StoreHealth,
+    /// What is worth telling of its openings, oldest first.
+    pub findings: Vec<Finding>,
 }
 
 impl StoreFacts {
     /// The facts of a store of this kind.
     pub const fn new(kind: &'static str, place: String, uuid: [u8; 16], epoch: u64) -> Self {
-        Self { kind, place, uuid, epoch }
+        Self { kind, place, uuid, epoch, health: StoreHealth::Healthy, findings: Vec::new() }
     }
 }
 

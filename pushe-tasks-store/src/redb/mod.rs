@@ -1,0 +1,267 @@
+//! The embedded store: one redb file, one writer.
+//!
+//! Invariant: an `Ok` is told after the sync that covers it. Whatever goes wrong, the handle to the database is given up,
+//! and the next call opens it anew from what the disk holds; what had been acknowledged is compared with what is there.
+
+mod backend;
+mod contain;
+mod file;
+mod holder;
+mod inspect;
+mod medium;
+mod open;
+mod options;
+mod os;
+mod owner;
+#[cfg(any(test, feature = "sim"))]
+mod sim_disk;
+mod supervise;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, WriteTransaction};
+
+use self::backend::Ledger;
+use self::contain::{contain, contain_drop};
+use self::file::StoreFile;
+use self::open::Plan;
+use self::supervise::Trouble;
+use self::tables::{ReadTables, WriteTables};
+use crate::change::Changes;
+use crate::error::{OpenError, StoreError};
+use crate::finding::{Finding, StoreHealth};
+use crate::transaction;
+use crate::verbs::{Look, Snapshot, Store, StoreFacts, Verbs};
+use crate::volatile::Volatile;
+
+pub use backend::DiskCounts;
+pub use medium::{Guarded, Medium};
+pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};
+pub use owner::Owner;
+#[cfg(any(test, feature = "sim"))]
+pub use sim_disk::{Call, Fault, Lasts, Locks, SimDisk};
+
+/// The embedded store.
+pub struct RedbStore {
+    medium: Box<dyn Medium>,
+    ledger: Arc<Ledger>,
+    options: StoreOptions,
+    /// The note that is left beside the store.
+    note: Owner,
+    /// `None` from an error until the store has been opened anew.
+    database: Option<Database>,
+    /// Why there is no database.
+    trouble: Option<Trouble>,
+    volatile: Volatile,
+    facts: StoreFacts,
+    /// The newest commit that has been acknowledged, or was there when the store was opened.
+    acknowledged: u64,
+    /// Whether the place of the store did not name it when it was last asked.
+    misplaced: bool,
+    /// Whether room is short: the reserve has been given back, and is kept anew once a commit has gone well.
+    short_of_room: bool,
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+impl RedbStore {
+    /// Opens the store in this file; creates it where there is none.
+    ///
+    /// # Errors
+    /// `InUse` names who has it open. `Path` says what is wrong with the place and what to do. `Damaged` and `Newer` leave
+    /// the file as it is.
+    pub fn open(path: impl AsRef<Path>, options: StoreOptions, opening: Opening) -> Result<Self, OpenError> {
+        let file = StoreFile::open(path.as_ref(), &options)?;
+        let path = file.path().to_owned();
+        let store = Self::open_on(Box::new(file), options, opening)?;
+        if store.created() {
+            file::sync_directory(&path).map_err(|source| file::failed(&path, source))?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the store on a medium of the caller's: a disk that is simulated.
+    pub fn open_on(
+        medium: Box<dyn Medium>,
+        options: StoreOptions,
+        opening: Opening,
+    ) -> Result<Self, OpenError> {
+        let ledger = Arc::default();
+        let mut note = Owner {
+            uuid: opening.new_uuid,
+            epoch: 0,
+            pid: std::process::id(),
+            program: opening.program,
+            since: opening.now,
+        };
+        let before = medium.owner();
+        let plan = Plan {
+            medium: &*medium,
+            ledger: &ledger,
+            options: &options,
+            note: &note,
+            after_error: false,
+            check_pages: false,
+        };
+        let opened = plan.open()?;
+        let adopted = plan.adopt(&opened.database)?;
+        let mut facts = StoreFacts::new("redb", medium.place(), adopted.uuid, adopted.epoch);
+        facts.findings = opened.findings;
+        facts.findings.extend(compare(before, adopted.uuid, adopted.epoch));
+        (note.uuid, note.epoch) = (adopted.uuid, adopted.epoch);
+        let mut store = Self {
+            acknowledged: adopted.volatile.counters.commit,
+            volatile: adopted.volatile,
+            database: Some(opened.database),
+            trouble: None,
+            misplaced: false,
+            short_of_room: false,
+            medium,
+            ledger,
+            options,
+            note,
+            facts,
+        };
+        store.leave_note();
+        store.keep_reserve();
+        Ok(store)
+    }
+
+    /// What has been asked of the disk since the store was opened.
+    pub fn disk_counts(&self) -> DiskCounts {
+        self.ledger.counts()
+    }
+
+    fn created(&self) -> bool {
+        let made = |finding: &Finding| {
+            matches!(finding, Finding::Created | Finding::CreatedAnew | Finding::Vanished { .. })
+        };
+        self.facts.findings.iter().any(made)
+    }
+
+    fn leave_note(&mut self) {
+        if let Err(error) = self.medium.set_owner(&self.note) {
+            self.facts.findings.push(Finding::NoNote(error.to_string()));
+        }
+    }
+
+    /// Refuses to go on where the place of the store no longer names it: what is written there would be lost.
+    fn check_place(&mut self) -> Result<(), StoreError> {
+        match self.medium.check_place() {
+            Ok(()) => {
+                if std::mem::take(&mut self.misplaced) {
+                    self.facts.health = StoreHealth::Healthy;
+                }
+                Ok(())
+            }
+            Err(problem) => {
+                self.misplaced = true;
+                self.facts.health = StoreHealth::Failed(problem.clone());
+                Err(StoreError::Failed(problem))
+            }
+        }
+    }
+}
+
+impl Store for RedbStore {
+    fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
+        self.check_place()?;
+        self.revive()?;
+        let Some(database) = &self.database else {
+            return Err(StoreError::Failed("it is not open".to_owned()));
+        };
+        let transaction = match open::begin(database, self.options.durability) {
+            Ok(transaction) => transaction,
+            Err(text) => return Err(self.undone(text)),
+        };
+        let mut tables = WriteTables::new(&transaction);
+        let applied =
+            catch_unwind(AssertUnwindSafe(|| transaction::apply(&mut tables, &mut self.volatile, body)));
+        let trouble = tables.finish();
+        let finished = match (applied, trouble) {
+            // Panics of redb end within the tables: this one is the caller's, and goes back to it.
+            (Err(panic), _) => {
+                contain_drop(transaction);
+                self.volatile.discard();
+                resume_unwind(panic)
+            }
+            (Ok(Err(error)), _) => {
+                contain_drop(transaction);
+                return Err(self.undone(error.0));
+            }
+            (Ok(Ok(_)), Err(text)) => {
+                contain_drop(transaction);
+                return Err(self.undone(text));
+            }
+            (Ok(Ok(finished)), Ok(())) => finished,
+        };
+        if !finished.wrote {
+            contain_drop(transaction);
+            self.volatile.keep();
+            return Ok(finished.changes);
+        }
+        match commit(transaction) {
+            Ok(()) => {
+                self.volatile.keep();
+                self.committed(finished.changes.commit);
+                Ok(finished.changes)
+            }
+            Err(text) => self.resolve(text, finished.changes),
+        }
+    }
+
+    fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError> {
+        self.revive()?;
+        let Some(database) = &self.database else {
+            return Err(StoreError::Failed("it is not open".to_owned()));
+        };
+        // What a panic within a transaction before has left.
+        self.volatile.discard();
+        let begun = contain(|| database.begin_read().map_err(|error| error.to_string()));
+        let tables = match begun.and_then(|begun| begun) {
+            Ok(transaction) => ReadTables::new(transaction),
+            Err(text) => return Err(self.undone(text)),
+        };
+        body(&Snapshot { tables: &tables, volatile: &self.volatile });
+        let trouble = tables.finish();
+        match trouble {
+            Ok(()) => Ok(()),
+            Err(text) => Err(self.undone(text)),
+        }
+    }
+
+    fn facts(&self) -> &StoreFacts {
+        &self.facts
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        contain_drop(self.database.take());
+    }
+}
+
+fn commit(transaction: WriteTransaction) -> Result<(), String> {
+    contain(|| transaction.commit().map_err(|error| error.to_string())).and_then(|result| result)
+}
+
+/// Compares the store with what the note beside it says.
+fn compare(note: Option<Owner>, uuid: [u8; 16], epoch: u64) -> Option<Finding> {
+    let note = note.filter(|note| note.epoch > 0)?;
+    if note.uuid != uuid {
+        return (epoch > 1).then_some(Finding::OtherStore { uuid: note.uuid });
+    }
+    // Opening has counted one; a note that could not be written leaves a smaller number, which is no regression.
+    let found = epoch.saturating_sub(1);
+    (note.epoch > found).then_some(Finding::OlderCopy { noted: note.epoch, found })
+}

@@ -1,0 +1,186 @@
+//! Opens the database: look, guard, let redb open it, take it over as a store.
+//!
+//! Invariant: a file that was not closed in order is read by recovery from the disk and not from the system's cache; so is
+//! one that is opened anew after an error.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redb::{Builder, Database, DatabaseError, StorageError, WriteTransaction};
+
+use super::backend::{Counted, Ledger};
+use super::contain::{contain, contain_drop};
+use super::inspect::{Found, Locked, Refusal};
+use super::medium::{Guarded, Medium};
+use super::options::{Durability, StoreOptions};
+use super::owner::Owner;
+use super::tables::WriteTables;
+use crate::error::OpenError;
+use crate::finding::Finding;
+use crate::meta::{self, OpenFault, Opened, STORE_FORMAT};
+
+/// What is opened, and how.
+pub(super) struct Plan<'a> {
+    pub(super) medium: &'a dyn Medium,
+    pub(super) ledger: &'a Arc<Ledger>,
+    pub(super) options: &'a StoreOptions,
+    /// The note to leave; uuid and epoch are filled in.
+    pub(super) note: &'a Owner,
+    /// Whether an error came before: the cache is not to be trusted.
+    pub(super) after_error: bool,
+    /// Whether every page is checked whatever the options say.
+    pub(super) check_pages: bool,
+}
+
+/// A database that redb has opened.
+pub(super) struct OpenDatabase {
+    pub(super) database: Database,
+    /// Whether recovery is known to have read the disk; `None` where there was nothing to recover.
+    pub(super) guarded: Option<Guarded>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Plan<'_> {
+    fn path(&self) -> PathBuf {
+        self.medium.place().into()
+    }
+
+    fn io(&self, source: io::Error) -> OpenError {
+        super::file::failed(&self.path(), source)
+    }
+
+    fn refuse(&self, problem: impl Into<String>) -> OpenError {
+        OpenError::Path { path: self.path(), problem: problem.into() }
+    }
+
+    fn damaged(&self, detail: impl Into<String>) -> OpenError {
+        OpenError::Damaged { path: self.path(), detail: detail.into() }
+    }
+
+    fn in_use(&self) -> OpenError {
+        OpenError::InUse { path: self.path(), holder: self.medium.holder() }
+    }
+
+    /// Lets redb open the file.
+    pub(super) fn open(&self) -> Result<OpenDatabase, OpenError> {
+        let mut findings = Vec::new();
+        let (guarded, bytes) = self.prepare(&mut findings)?;
+        let handle = self.medium.handle().map_err(|error| self.io(error))?;
+        let backend = Counted::new(handle, Arc::clone(self.ledger));
+        let check = self.check_pages || self.options.integrity.checks(bytes);
+        let opened = contain(|| {
+            Builder::new()
+                .set_cache_size(self.options.cache_bytes)
+                .set_check_integrity_on_open(check && bytes > 0)
+                .create_with_backend(backend)
+        });
+        let database = opened.map_err(|panic| self.damaged(panic))?.map_err(|error| self.explain(error))?;
+        Ok(OpenDatabase { database, guarded, findings })
+    }
+
+    /// Judges the file, wipes what was half-created, and guards what is to be recovered. Answers its length too.
+    fn prepare(&self, findings: &mut Vec<Finding>) -> Result<(Option<Guarded>, u64), OpenError> {
+        let locked = Locked::take(self.medium).map_err(|refusal| match refusal {
+            Refusal::InUse => self.in_use(),
+            Refusal::NoLocks(what) => self.refuse(format!("{what}; put the store on a local disk")),
+            Refusal::Io(error) => self.io(error),
+        })?;
+        let note = self.medium.owner();
+        // A note of epoch 0 was left by a creation that did not come to its end.
+        let complete = note.as_ref().is_some_and(|note| note.epoch > 0);
+        let found = locked.inspect(complete).map_err(|error| self.io(error))?;
+        match found {
+            Found::Empty | Found::HalfCreated if self.after_error => {
+                Err(self.damaged("it has been emptied while the store was open"))
+            }
+            Found::Empty | Found::HalfCreated => {
+                findings.push(match (found, note) {
+                    (Found::Empty, Some(note)) if complete => Finding::Vanished { uuid: note.uuid },
+                    (Found::HalfCreated, _) => Finding::CreatedAnew,
+                    _ => Finding::Created,
+                });
+                if let Err(error) = self.medium.set_owner(&Owner { epoch: 0, ..self.note.clone() }) {
+                    findings.push(Finding::NoNote(error.to_string()));
+                }
+                if found == Found::HalfCreated {
+                    locked.wipe().map_err(|error| self.io(error))?;
+                }
+                Ok((None, 0))
+            }
+            Found::Closed | Found::Unclosed => {
+                let bytes = locked.len().map_err(|error| self.io(error))?;
+                let mut guarded = None;
+                if found == Found::Unclosed || self.after_error {
+                    guarded = Some(self.medium.guard().map_err(|error| self.io(error))?);
+                    if !self.after_error {
+                        findings.push(Finding::Recovered);
+                    }
+                }
+                Ok((guarded, bytes))
+            }
+            Found::Zeros => Err(self.damaged("it begins with zeros where the mark of a store stands")),
+            Found::Foreign => Err(self.refuse("it is a file of another kind; name another file")),
+        }
+    }
+
+    /// Takes the database over as a store: counts the epoch and loads what is kept in memory.
+    pub(super) fn adopt(&self, database: &Database) -> Result<Opened, OpenError> {
+        let transaction = begin(database, self.options.durability).map_err(|text| self.failed(&text))?;
+        let mut tables = WriteTables::new(&transaction);
+        let opened = meta::open(&mut tables, self.note.uuid, None);
+        let opened = match (opened, tables.finish()) {
+            (Ok(opened), Ok(())) => opened,
+            (opened, finished) => {
+                contain_drop(transaction);
+                return Err(match opened {
+                    Err(OpenFault::Newer { found }) => {
+                        OpenError::Newer { path: self.path(), found, known: STORE_FORMAT }
+                    }
+                    Err(OpenFault::Damaged(detail)) => self.damaged(detail),
+                    Err(OpenFault::Tables(error)) => self.failed(&error.0),
+                    Ok(_) => self.failed(&finished.err().unwrap_or_default()),
+                });
+            }
+        };
+        match contain(|| transaction.commit()) {
+            Ok(Ok(())) => Ok(opened),
+            Ok(Err(error)) => Err(self.failed(&error.to_string())),
+            Err(panic) => Err(self.damaged(panic)),
+        }
+    }
+
+    /// A failed transaction: what the disk said, or else damage.
+    fn failed(&self, text: &str) -> OpenError {
+        match self.ledger.take_error() {
+            Some(error) => {
+                self.io(io::Error::new(error.kind, format!("{} failed: {}", error.call, error.text)))
+            }
+            None => self.damaged(text),
+        }
+    }
+
+    fn explain(&self, error: DatabaseError) -> OpenError {
+        match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => self.in_use(),
+            DatabaseError::UpgradeRequired(format) => self.refuse(format!(
+                "it is a redb file of the older format {format}, and no store of this project; name another file"
+            )),
+            DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => self.damaged(error.to_string()),
+                _ => self.io(error),
+            },
+            other => self.damaged(other.to_string()),
+        }
+    }
+}
+
+/// Begins a write transaction.
+pub(super) fn begin(database: &Database, durability: Durability) -> Result<WriteTransaction, String> {
+    let begun = contain(|| {
+        let mut transaction = database.begin_write().map_err(|error| error.to_string())?;
+        transaction.set_two_phase_commit(durability == Durability::Paranoid);
+        Ok(transaction)
+    });
+    begun.and_then(|begun| begun)
+}
