@@ -4,6 +4,7 @@
 
 use std::env;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write as _};
 use std::process::{Command, Output};
 
@@ -77,6 +78,16 @@ pub fn ip(words: &str) {
     assert!(output.status.success(), "`ip {words}` failed: {}", shown(&output));
 }
 
+/// Puts IPv6 `on` or `off` for one link.
+///
+/// # Panics
+/// Where the kernel has no IPv6 that could be put on.
+pub fn ipv6(link: &str, to: &str) {
+    let disabled = if to == "on" { "0" } else { "1" };
+    let written = fs::write(format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), disabled);
+    assert!(written.is_ok() || to == "off", "IPv6 cannot be put on: {written:?}");
+}
+
 /// A pair of virtual links: `name`, which is the machine's, and its peer, whose carrier it follows. Both are up.
 #[derive(Clone, Copy, Debug)]
 pub struct Veth {
@@ -85,10 +96,14 @@ pub struct Veth {
 }
 
 impl Veth {
-    /// Makes the pair, with address `10.99.<subnet>.1/24` on the machine's link.
+    /// Makes the pair, with address `10.99.<subnet>.1/24` on the machine's link and without IPv6, whose own chatter
+    /// would hide that an event is missing.
     pub fn up(name: &'static str, subnet: u8) -> Self {
         let pair = Self { name, subnet };
         ip(&format!("link add {name} type veth peer name {name}-peer"));
+        for link in [name, &format!("{name}-peer")] {
+            ipv6(link, "off");
+        }
         ip(&format!("address add 10.99.{subnet}.1/24 dev {name}"));
         pair.carrier("up");
         pair.admin("up");

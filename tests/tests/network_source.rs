@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pushe_tasks::clock::{Clock, SystemClock};
 use pushe_tasks::constraint::{NetworkSource, NetworkState, Reach, Reading, Source};
-use pushe_tasks_tests::netns::{Veth, in_netns, ip};
+use pushe_tasks_tests::netns::{Veth, in_netns, ip, ipv6};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -141,6 +141,7 @@ fn an_ipv6_default_route_is_enough() {
         let mut network = Watched::new(NetworkSource::new);
         network.wait(Reach::Offline).await;
         Veth::up("up0", 0);
+        ipv6("up0", "on");
         ip("address add 2001:db8:5::2/64 dev up0 nodad");
         network.wait(Reach::Local).await;
         ip("-6 route add default via 2001:db8:5::1 dev up0");
