@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushe_tasks_store::{MemoryStore, Store};
+use pushe_tasks_store::{MemoryStore, Store, WallTime};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, SystemClock};
@@ -232,7 +232,7 @@ impl SchedulerBuilder {
             clock: Arc::clone(&self.clock),
             figures: Arc::clone(&figures),
         };
-        let opened = spawn_writer(seat, opener(self.place, &*self.randomness)).await?;
+        let opened = spawn_writer(seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
         let rescued = &opened.rescued;
         tracing::info!(store = %opened.facts.place, orphans = rescued.orphans.len(), "the store is open");
 
@@ -304,25 +304,37 @@ fn linked() -> impl Iterator<Item = TaskEntry> {
     std::iter::empty()
 }
 
-fn opener(place: StorePlace, randomness: &dyn Randomness) -> OpenStore {
+fn opener(place: StorePlace, randomness: &dyn Randomness, now: WallTime) -> OpenStore {
     let mut uuid = [0; 16];
     uuid[..8].copy_from_slice(&randomness.bits().to_le_bytes());
     uuid[8..].copy_from_slice(&randomness.bits().to_le_bytes());
     Box::new(move || match place {
         StorePlace::Memory => Ok(Box::new(MemoryStore::new(uuid)) as Box<dyn Store>),
         StorePlace::Own(store) => Ok(store),
-        StorePlace::File(path) => open_file(&path, uuid),
+        StorePlace::File(path) => open_file(&path, uuid, now),
     })
 }
 
 #[cfg(feature = "redb")]
-fn open_file(path: &std::path::Path, uuid: [u8; 16]) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
-    let _ = uuid;
-    Ok(Box::new(pushe_tasks_store::RedbStore::open(path, pushe_tasks_store::StoreOptions::default())?))
+fn open_file(
+    path: &std::path::Path,
+    uuid: [u8; 16],
+    now: WallTime,
+) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
+    use pushe_tasks_store::redb::{Opening, RedbStore, StoreOptions};
+
+    let program =
+        std::env::current_exe().ok().and_then(|exe| Some(exe.file_name()?.to_string_lossy().into_owned()));
+    let opening = Opening { now, new_uuid: uuid, program: program.unwrap_or_default() };
+    Ok(Box::new(RedbStore::open(path, StoreOptions::default(), opening)?))
 }
 
 #[cfg(not(feature = "redb"))]
-fn open_file(path: &std::path::Path, _: [u8; 16]) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
+fn open_file(
+    path: &std::path::Path,
+    _: [u8; 16],
+    _: WallTime,
+) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
     let problem = "this build has no store on a file; turn the feature `redb` on".to_owned();
     Err(pushe_tasks_store::OpenError::Path { path: path.to_owned(), problem })
 }

@@ -13,7 +13,7 @@ use redb::{
 };
 
 use super::contain::{contain, contain_drop};
-use crate::tables::{Table, TableError, Tables, TablesMut};
+use crate::tables::{Table, TableError, Tables, TablesMut, Visit};
 
 type Bytes = &'static [u8];
 
@@ -93,13 +93,7 @@ impl Tables for WriteTables<'_> {
         attempt(&self.trouble, || get_in(self.table(table)?, key, read))
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), TableError> {
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), TableError> {
         attempt(&self.trouble, || scan_in(self.table(table)?, from, to, visit))
     }
 
@@ -181,13 +175,7 @@ impl Tables for ReadTables {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(None), |table| get_in(table, key, read)))
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), TableError> {
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), TableError> {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(()), |table| scan_in(table, from, to, visit)))
     }
 
@@ -208,7 +196,7 @@ fn scan_in(
     table: &impl ReadableTable<Bytes, Bytes>,
     from: &[u8],
     to: &[u8],
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    visit: &mut Visit<'_>,
 ) -> Result<(), StorageError> {
     if from >= to {
         return Ok(());
