@@ -205,6 +205,9 @@ async fn s10_1_concurrency_bounds_the_bodies_of_a_task() {
     let scheduler = start(&stage).await;
     let batch = (0..20).map(|number| Schedule::<Slow>::new(number).id(format!("slow/{number}")));
     let receipts = scheduler.schedule_many(batch).await.unwrap();
+    while stage.living.load(Ordering::SeqCst) < 2 {
+        stage.started.notified().await;
+    }
     stage.open(20);
     for receipt in receipts {
         receipt.output().await.unwrap();
