@@ -143,6 +143,7 @@ macro_rules! __conformance_cases {
                 s4_11_a_fenced_settle_says_that_the_body_ended
                 s4_11_appended_work_waits_for_a_body_behind_its_predecessor
                 only_the_body_that_lives_is_released
+                s4_11_a_body_of_before_holds_its_id_whatever_the_rows_say
             }
             cancel {
                 s1_14_waiting_work_is_cancelled
