@@ -157,6 +157,7 @@ macro_rules! __conformance_cases {
                 s1_12_orphans_are_enqueued_again
                 s7_1_rescue_finds_an_orphan_once
                 s7_1_bodies_of_this_process_are_left_alone
+                s7_1_an_orphan_of_this_process_is_not_charged
                 s7_2_a_crash_is_charged_and_not_an_attempt
                 s7_2_a_recorded_stop_charges_nothing
                 s7_2_a_stop_counts_for_one_restart
