@@ -141,11 +141,6 @@ impl Options {
         }
         options
     }
-
-    /// What a task without any options has, in the same crate and under the same type name.
-    pub(crate) fn without_values(self) -> Self {
-        Self { task: self.task, krate: self.krate, ..Self::default() }
-    }
 }
 
 impl RetryOptions {
@@ -200,10 +195,13 @@ fn entry(input: ParseStream<'_>, known: &'static [Key], diag: &mut Diagnostics) 
     let names = || known.iter().map(|key| key.name);
     let spec = known.iter().find(|key| key.name == name);
     let Some(spec) = spec else {
-        diag.on(&key, match nearest(&name, names()) {
-            Some(near) => messages::unknown_option_near(name, near),
-            None => messages::unknown_option(name, one_of(names())),
-        });
+        diag.on(
+            &key,
+            match nearest(&name, names()) {
+                Some(near) => messages::unknown_option_near(name, near),
+                None => messages::unknown_option(name, one_of(names())),
+            },
+        );
         return None;
     };
     let value = value(input, &key, spec, diag)?;
@@ -225,13 +223,11 @@ fn value(input: ParseStream<'_>, key: &Ident, spec: &Key, diag: &mut Diagnostics
         return None;
     }
     let span = input.span();
-    match input.parse() {
-        Ok(value) => Some(Value::Expr(value)),
-        Err(_) => {
-            diag.at(span, messages::takes(spec.name, spec.kind, spec.example));
-            None
-        }
-    }
+    let Ok(value) = input.parse() else {
+        diag.at(span, messages::takes(spec.name, spec.kind, spec.example));
+        return None;
+    };
+    Some(Value::Expr(value))
 }
 
 fn skip_past_comma(input: ParseStream<'_>) {

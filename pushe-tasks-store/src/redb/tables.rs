@@ -4,7 +4,6 @@
 //! ends. An operation that failed marks the transaction as broken, and a broken transaction is never committed.
 
 use std::cell::{OnceCell, RefCell};
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use redb::{

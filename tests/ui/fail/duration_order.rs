@@ -1,0 +1,9 @@
+use pushe_tasks::prelude::*;
+
+#[pushe_task(timeout = "5s 1h")]
+async fn send(input: String) -> Result<(), TaskError> {
+    let _ = input;
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use pushe_tasks::prelude::*;
+
+fn decide(_: &String) -> bool {
+    true
+}
+
+#[pushe_task(retry_if = decide)]
+async fn send() {}
+
+fn main() {}
