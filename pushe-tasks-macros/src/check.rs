@@ -79,7 +79,8 @@ fn asyncness(function: &Function, options: &Options, diag: &mut Diagnostics) {
 
 fn input_type(function: &mut Function, diag: &mut Diagnostics) {
     let message = match &function.input {
-        Some(Type::Reference(_)) => messages::borrowed_input(),
+        // A borrow of a lifetime that the function declares has been refused with it.
+        Some(Type::Reference(_)) if function.is_callable => messages::borrowed_input(),
         Some(Type::ImplTrait(_)) => messages::impl_argument(),
         _ => return,
     };

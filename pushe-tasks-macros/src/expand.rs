@@ -63,7 +63,7 @@ fn krate(options: &Options) -> TokenStream {
 
 fn whole(function: &Function, options: &Options, id: Option<&TaskId>, names: &Names) -> TokenStream {
     let Names { krate, name, .. } = names;
-    let chain = chain(options, id, krate);
+    let chain = chain(function, options, id, krate);
     let body = body(function, options, krate);
     let emitted = items(function, names, &chain, &body);
     let cfgs = &function.cfgs;
@@ -199,7 +199,8 @@ fn body(function: &Function, options: &Options, krate: &TokenStream) -> TokenStr
     let outcome = if let Some((_, path)) = &options.retry_if {
         quote_spanned!(path.span()=> #krate::into_outcome_if(returned, #path))
     } else {
-        quote!(#krate::IntoOutcome::into_outcome(returned))
+        let place = function.output().map_or_else(Span::call_site, Spanned::span);
+        quote_spanned!(place=> #krate::IntoOutcome::into_outcome(returned))
     };
     quote! {
         #(#takes)*
@@ -209,7 +210,7 @@ fn body(function: &Function, options: &Options, krate: &TokenStream) -> TokenStr
 }
 
 /// The options as a chain of calls, made of the user's own words.
-fn chain(options: &Options, id: Option<&TaskId>, krate: &TokenStream) -> TokenStream {
+fn chain(function: &Function, options: &Options, id: Option<&TaskId>, krate: &TokenStream) -> TokenStream {
     let mut chain = TokenStream::new();
     match id {
         Some(TaskId::Form(IdForm::Fixed(text))) => chain.extend(quote!(.id(#text))),

@@ -48,7 +48,9 @@ impl Item {
         if let Ok(without) = syn::parse2::<syn::ForeignItemFn>(tokens.clone()) {
             let name = &without.sig.ident;
             diag.on(&without.semi_token, messages::no_body(name));
-            let (attrs, vis, sig) = (without.attrs, without.vis, without.sig);
+            let (mut attrs, vis, sig) = (without.attrs, without.vis, without.sig);
+            // Its arguments are not the user's to use.
+            attrs.push(syn::parse_quote!(#[allow(unused_variables)]));
             let block = Box::new(syn::parse_quote!({ loop {} }));
             let item = ItemFn { attrs, vis, modifiers: syn::FnModifiers::default(), sig, block };
             return Self::Function(Box::new(Function::read(item, diag)));
