@@ -1,0 +1,295 @@
+//! The rules, one function each, in reading order.
+//!
+//! Invariant: a rule only looks and reports; what is emitted then is decided elsewhere.
+
+use proc_macro2::{TokenStream, TokenTree};
+use pushe_tasks_syntax::id_format::{self, Piece};
+use pushe_tasks_syntax::{limits, rules};
+use quote::ToTokens;
+use syn::{LitStr, ReturnType, Safety, Type};
+
+use crate::diag::Diagnostics;
+use crate::item::{Item, bare, last_segment};
+use crate::messages;
+use crate::naming;
+use crate::options::{Id, Options, RetryOptions};
+use crate::value::{Time, Word};
+
+/// Judges the function; whether its types can stand in the task's implementation.
+pub(crate) fn signature(item: &Item, diag: &mut Diagnostics) -> Usable {
+    modifiers(item, diag);
+    receiver(item, diag);
+    let generic = generic(item, diag);
+    variadic(item, diag);
+    let input = input_type(item, diag);
+    let extracted = extracted_types(item, diag);
+    let output = return_type(item, diag);
+    Usable { input: input && !generic, call: extracted && !generic, output: output && !generic }
+}
+
+/// Which parts of the signature the implementation can name.
+#[derive(Clone, Copy)]
+pub(crate) struct Usable {
+    pub(crate) input: bool,
+    pub(crate) call: bool,
+    pub(crate) output: bool,
+}
+
+/// Judges the options, alone, against each other and against the function.
+pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    names(options, item, diag);
+    type_name(options, item, diag);
+    id(options, item, diag);
+    policy(options, diag);
+    if let Some(retry) = &options.retry {
+        self::retry(retry, diag);
+    }
+    retry_if(options, item, diag);
+    not_zero("timeout", options.timeout.as_ref(), diag);
+    not_zero("delay", options.delay.as_ref(), diag);
+    if let Some(limit) = &options.concurrency {
+        diag.judge(limit, rules::concurrency(limit.value.into()));
+    }
+    run_on(options, item, diag);
+}
+
+fn modifiers(item: &Item, diag: &mut Diagnostics) {
+    let sig = &item.sig;
+    if let Some(token) = &sig.constness {
+        diag.on(token, messages::modifier("const"));
+    }
+    if let Safety::Unsafe(token) = &sig.safety {
+        diag.on(token, messages::modifier("unsafe"));
+    }
+    if let Some(abi) = &sig.abi {
+        diag.on(&abi.extern_token, messages::modifier("extern"));
+    }
+}
+
+fn receiver(item: &Item, diag: &mut Diagnostics) {
+    if let Some(receiver) = item.sig.receiver() {
+        diag.on(receiver, messages::receiver());
+    }
+}
+
+fn generic(item: &Item, diag: &mut Diagnostics) -> bool {
+    let generics = &item.sig.generics;
+    if !generics.params.is_empty() {
+        diag.on(generics, messages::generic());
+    }
+    !generics.params.is_empty()
+}
+
+fn variadic(item: &Item, diag: &mut Diagnostics) {
+    if let Some(variadic) = &item.sig.variadic {
+        diag.on(variadic, messages::variadic());
+    }
+}
+
+fn input_type(item: &Item, diag: &mut Diagnostics) -> bool {
+    let Some(input) = &item.input else { return true };
+    if let Type::ImplTrait(_) = bare(input) {
+        diag.on(input, messages::impl_argument());
+        return false;
+    }
+    // With parameters of its own the function is refused for those, and their lifetimes with it.
+    let borrowed = item.sig.generics.params.is_empty() && is_borrowed(input);
+    if borrowed {
+        diag.on(input, messages::borrowed_input());
+    }
+    !borrowed
+}
+
+fn extracted_types(item: &Item, diag: &mut Diagnostics) -> bool {
+    let mut usable = true;
+    for extracted in &item.extracted {
+        match bare(extracted) {
+            Type::ImplTrait(_) => diag.on(extracted, messages::impl_argument()),
+            Type::Reference(_) => diag.on(extracted, messages::borrowed_extract()),
+            _ => continue,
+        }
+        usable = false;
+    }
+    usable
+}
+
+fn return_type(item: &Item, diag: &mut Diagnostics) -> bool {
+    let ReturnType::Type(_, returned) = &item.sig.output else { return true };
+    let has_impl = any_token(returned.to_token_stream(), &|token| {
+        matches!(token, TokenTree::Ident(word) if word == "impl")
+    });
+    if has_impl {
+        diag.on(returned, messages::impl_return());
+        return false;
+    }
+    let borrowed = item.sig.generics.params.is_empty() && is_borrowed(returned);
+    if borrowed {
+        diag.on(returned, messages::borrowed_return());
+    }
+    !borrowed
+}
+
+/// Whether a reference or a lifetime other than `'static` stands in the type.
+fn is_borrowed(ty: &Type) -> bool {
+    let mut previous_is_quote = false;
+    let mut found = false;
+    let mut tokens = flat(ty.to_token_stream()).into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Punct(mark) if mark.as_char() == '\'' => {
+                previous_is_quote = true;
+                continue;
+            }
+            TokenTree::Ident(lifetime) if previous_is_quote => found |= lifetime != "static",
+            TokenTree::Punct(mark) if mark.as_char() == '&' => {
+                let named = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
+                found |= !named;
+            }
+            _ => {}
+        }
+        previous_is_quote = false;
+    }
+    found
+}
+
+fn flat(tokens: TokenStream) -> Vec<TokenTree> {
+    let mut all = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => all.extend(flat(group.stream())),
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+fn any_token(tokens: TokenStream, wanted: &impl Fn(&TokenTree) -> bool) -> bool {
+    flat(tokens).iter().any(wanted)
+}
+
+fn names(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    if let Some(name) = &options.name {
+        diag.judge(name, rules::name(&name.value()));
+    }
+    let own = match &options.name {
+        Some(name) => name.value(),
+        None => naming::type_name(options, item).map(|name| name.to_string()).unwrap_or_default(),
+    };
+    let mut earlier: Vec<String> = Vec::new();
+    for alias in &options.aliases {
+        diag.judge(alias, rules::alias(&alias.value(), &own, &earlier));
+        earlier.push(alias.value());
+    }
+}
+
+fn type_name(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    let function = item.name();
+    let Some(name) = naming::type_name(options, item) else {
+        diag.on(function, messages::no_type_name(function));
+        return;
+    };
+    if name == *function {
+        match &options.task {
+            Some(task) => diag.on(task, messages::same_as_function(task)),
+            None => diag.on(function, messages::same_as_function(function)),
+        }
+    } else if let Some(input) = item.input.as_ref().filter(|input| naming::is_named(input, &name)) {
+        diag.on(input, messages::same_as_input(name));
+    }
+}
+
+fn id(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    match &options.id {
+        Some(Id::Text(text)) => id_text(text, item, diag),
+        Some(Id::Function(path)) if item.input.is_none() => {
+            diag.on(path, messages::id_function_without_input());
+        }
+        _ => {}
+    }
+}
+
+fn id_text(text: &LitStr, item: &Item, diag: &mut Diagnostics) {
+    let written = text.value();
+    let pieces = match id_format::parse(&written) {
+        Ok(pieces) => pieces,
+        Err(error) => {
+            let caret = error.caret(&written);
+            diag.on(text, messages::wrong_text("id", error, caret));
+            return;
+        }
+    };
+    let plain: String = pieces
+        .iter()
+        .filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+        .collect();
+    let has_placeholder = pieces.iter().any(|piece| matches!(piece, Piece::Placeholder { .. }));
+    if has_placeholder && item.input.is_none() && item.sig.receiver().is_none() {
+        diag.on(text, messages::placeholder_without_input());
+    }
+    // What a placeholder adds is known only when work is scheduled.
+    if !has_placeholder || plain.len() > limits::ID_BYTES {
+        diag.judge(text, rules::id(&plain));
+    }
+}
+
+fn policy(options: &Options, diag: &mut Diagnostics) {
+    if let Some(key) = &options.policy_key {
+        // A word that is unknown has been reported; the option is one mistake, not two.
+        if options.policy.is_some() {
+            diag.judge(key, rules::policy(true, options.has_id));
+        }
+    }
+}
+
+fn retry(retry: &RetryOptions, diag: &mut Diagnostics) {
+    if let Some(attempts) = &retry.max_attempts {
+        diag.judge(attempts, rules::max_attempts(attempts.value.into()));
+    }
+    let zero = not_zero("delay", retry.delay.as_ref(), diag)
+        | not_zero("max_delay", retry.max_delay.as_ref(), diag);
+    if let Some(jitter) = &retry.jitter {
+        diag.judge(jitter, rules::jitter(jitter.value));
+    }
+    if zero {
+        return;
+    }
+    let delay = retry.delay.as_ref().map_or(limits::RETRY_DELAY, |delay| delay.value);
+    let max_delay = retry.max_delay.as_ref().map_or(limits::RETRY_MAX_DELAY, |delay| delay.value);
+    if let Some(wrong) = retry.delay.as_ref().or(retry.max_delay.as_ref()) {
+        diag.judge(wrong, rules::backoff(delay, max_delay));
+    }
+}
+
+/// Refuses a duration of zero, and answers whether it did.
+fn not_zero(option: &'static str, value: Option<&Time>, diag: &mut Diagnostics) -> bool {
+    let Some(time) = value else { return false };
+    diag.judge(time, rules::not_zero(option, time.value));
+    time.value.is_zero()
+}
+
+fn retry_if(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    let Some((key, _)) = &options.retry_if else { return };
+    // An alias of `Result` may have any name, so only what is plainly none is refused here.
+    let none = match &item.sig.output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, returned) => match bare(returned) {
+            Type::Tuple(_) => true,
+            _ => last_segment(returned).is_some_and(|last| last == "Outcome"),
+        },
+    };
+    if none {
+        diag.on(key, messages::retry_if_without_result(item.name()));
+    }
+}
+
+fn run_on(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    let blocking = options.run_on.as_ref().is_some_and(|run_on| run_on.is("Blocking"));
+    match (item.sig.asyncness.is_some(), blocking) {
+        (true, true) => diag.on(&options.run_on.as_ref().map(|Word { token }| token), messages::blocking_async()),
+        // A word that is unknown has been reported, and may have meant `Blocking`.
+        (false, false) if !options.has_run_on || options.run_on.is_some() => {
+            diag.on(&item.sig.fn_token, messages::not_async(item.name()));
+        }
+        _ => {}
+    }
+}
