@@ -115,9 +115,10 @@ fn extracted_types(item: &Item, diag: &mut Diagnostics) -> bool {
 
 fn return_type(item: &Item, diag: &mut Diagnostics) -> bool {
     let ReturnType::Type(_, returned) = &item.sig.output else { return true };
-    let has_impl = any_token(returned.to_token_stream(), &|token| {
-        matches!(token, TokenTree::Ident(word) if word == "impl")
-    });
+    let has_impl = any_token(
+        returned.to_token_stream(),
+        &|token| matches!(token, TokenTree::Ident(word) if word == "impl"),
+    );
     if has_impl {
         diag.on(returned, messages::impl_return());
         return false;
@@ -245,8 +246,8 @@ fn retry(retry: &RetryOptions, diag: &mut Diagnostics) {
     if let Some(attempts) = &retry.max_attempts {
         diag.judge(attempts, rules::max_attempts(attempts.value.into()));
     }
-    let zero = not_zero("delay", retry.delay.as_ref(), diag)
-        | not_zero("max_delay", retry.max_delay.as_ref(), diag);
+    let zero =
+        not_zero("delay", retry.delay.as_ref(), diag) | not_zero("max_delay", retry.max_delay.as_ref(), diag);
     if let Some(jitter) = &retry.jitter {
         diag.judge(jitter, rules::jitter(jitter.value));
     }
@@ -285,7 +286,9 @@ fn retry_if(options: &Options, item: &Item, diag: &mut Diagnostics) {
 fn run_on(options: &Options, item: &Item, diag: &mut Diagnostics) {
     let blocking = options.run_on.as_ref().is_some_and(|run_on| run_on.is("Blocking"));
     match (item.sig.asyncness.is_some(), blocking) {
-        (true, true) => diag.on(&options.run_on.as_ref().map(|Word { token }| token), messages::blocking_async()),
+        (true, true) => {
+            diag.on(&options.run_on.as_ref().map(|Word { token }| token), messages::blocking_async())
+        }
         // A word that is unknown has been reported, and may have meant `Blocking`.
         (false, false) if !options.has_run_on || options.run_on.is_some() => {
             diag.on(&item.sig.fn_token, messages::not_async(item.name()));

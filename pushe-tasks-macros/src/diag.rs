@@ -43,7 +43,10 @@ impl Diagnostics {
     /// The errors as items that the compiler reports.
     pub(crate) fn into_items(self) -> TokenStream {
         let errors = self.errors.into_iter().flatten();
-        errors.map(|error| error.into_compile_error()).map(|error| quote_spanned!(Span::call_site()=> #error)).collect()
+        errors
+            .map(|error| error.into_compile_error())
+            .map(|error| quote_spanned!(Span::call_site()=> #error))
+            .collect()
     }
 }
 

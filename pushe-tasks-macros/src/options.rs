@@ -200,10 +200,13 @@ fn entry(input: ParseStream<'_>, known: &'static [Key], diag: &mut Diagnostics) 
     let names = || known.iter().map(|key| key.name);
     let spec = known.iter().find(|key| key.name == name);
     let Some(spec) = spec else {
-        diag.on(&key, match nearest(&name, names()) {
-            Some(near) => messages::unknown_option_near(name, near),
-            None => messages::unknown_option(name, one_of(names())),
-        });
+        diag.on(
+            &key,
+            match nearest(&name, names()) {
+                Some(near) => messages::unknown_option_near(name, near),
+                None => messages::unknown_option(name, one_of(names())),
+            },
+        );
         return None;
     };
     let value = value(input, &key, spec, diag)?;

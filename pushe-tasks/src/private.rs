@@ -4,6 +4,8 @@
 
 use std::error::Error;
 
+pub use std::format;
+pub use std::string::String;
 pub use std::time::Duration;
 
 #[cfg(feature = "inventory")]

@@ -1,0 +1,267 @@
+//! What stands beside the function.
+//!
+//! Invariant: nothing is decided here but how things are written. Every path is absolute, every local
+//! name is the attribute's own, and tokens of the user's keep their place, so that the compiler's own
+//! errors point at them.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Ident, Type};
+
+use crate::check::Usable;
+use crate::id_format;
+use crate::item::Item;
+use crate::options::{Id, Options, RetryOptions};
+
+/// A task that is about to be written.
+pub(crate) struct Task<'t> {
+    pub(crate) item: &'t Item,
+    pub(crate) options: &'t Options,
+    pub(crate) name: Ident,
+    pub(crate) usable: Usable,
+    /// A task with a mistake is written but not registered.
+    pub(crate) registered: bool,
+}
+
+impl Task<'_> {
+    /// The type, its implementation and its registration.
+    pub(crate) fn expand(&self) -> TokenStream {
+        let parts = [self.declaration(), self.methods(), self.implementation(), self.registration()];
+        parts.into_iter().collect()
+    }
+
+    /// The path of the module that holds everything named here.
+    fn private(&self) -> TokenStream {
+        match &self.options.krate {
+            Some(krate) => quote!(#krate::__private),
+            None => quote!(::pushe_tasks::__private),
+        }
+    }
+
+    fn attrs<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a Attribute> {
+        self.item.attrs.iter().filter(|attr| names.iter().any(|name| attr.path().is_ident(name)))
+    }
+
+    /// Attributes that every generated item bears.
+    fn conditions(&self) -> TokenStream {
+        let copied = self.attrs(&["cfg", "allow"]);
+        let deprecated = self.attrs(&["deprecated"]).next().map(|_| quote!(#[allow(deprecated)]));
+        quote!(#(#copied)* #deprecated)
+    }
+
+    fn declaration(&self) -> TokenStream {
+        let (name, vis) = (&self.name, &self.item.vis);
+        let copied = self.attrs(&["doc", "cfg", "allow", "deprecated"]);
+        let documented = self.attrs(&["doc"]).next().is_some();
+        let doc = (!documented).then(|| {
+            let text = format!("The task of `{}`.", self.item.name());
+            quote!(#[doc = #text])
+        });
+        let deprecated = self.attrs(&["deprecated"]).next().map(|_| quote!(#[allow(deprecated)]));
+        quote! {
+            #(#copied)* #doc #deprecated
+            #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+            #vis struct #name;
+        }
+    }
+
+    fn methods(&self) -> TokenStream {
+        let (name, vis, private) = (&self.name, &self.item.vis, self.private());
+        let conditions = self.conditions();
+        let schedule = match &self.item.input {
+            Some(input) if self.usable.input => quote! {
+                #vis fn schedule(input: #input) -> #private::Schedule<Self> {
+                    #private::Schedule::new(input)
+                }
+            },
+            // The input has no type that could stand here, so that a call is taken as it is.
+            Some(_) => quote! {
+                #vis fn schedule<Unknown>(_: Unknown) -> #private::Schedule<Self> {
+                    #private::Schedule::new(())
+                }
+            },
+            None => quote! {
+                #vis fn schedule() -> #private::Schedule<Self> {
+                    #private::Schedule::new(())
+                }
+            },
+        };
+        quote! {
+            #conditions
+            #[allow(dead_code)]
+            impl #name {
+                /// How work of this task is scheduled where a call says nothing else.
+                #vis const OPTIONS: #private::TaskOptions<Self> = <Self as #private::Task>::OPTIONS;
+
+                /// Schedules one piece of work once it is awaited.
+                #schedule
+            }
+        }
+    }
+
+    fn implementation(&self) -> TokenStream {
+        let (name, private) = (&self.name, self.private());
+        let conditions = self.conditions();
+        let stored_name = match &self.options.name {
+            Some(name) => name.to_token_stream(),
+            None => name.to_string().into_token_stream(),
+        };
+        let aliases = &self.options.aliases;
+        let options = self.options();
+        let (input, output) = (self.input(), self.output());
+        let required = if self.usable.call { &*self.item.extracted } else { &[] };
+        let perform = self.perform();
+        quote! {
+            #conditions
+            impl #private::Task for #name {
+                const NAME: &'static ::core::primitive::str = #stored_name;
+                const ALIASES: &'static [&'static ::core::primitive::str] = &[#(#aliases),*];
+                const OPTIONS: #private::TaskOptions<Self> = #options;
+                type Input = #input;
+                type Output = #output;
+
+                fn require(
+                    states: &#private::StateMap,
+                ) -> ::core::result::Result<(), #private::MissingState> {
+                    let _ = states;
+                    #(<#required as #private::FromTaskContext>::require(states)?;)*
+                    ::core::result::Result::Ok(())
+                }
+
+                #perform
+            }
+        }
+    }
+
+    fn input(&self) -> TokenStream {
+        self.item
+            .input
+            .as_ref()
+            .filter(|_| self.usable.input)
+            .map_or_else(|| quote!(()), Type::to_token_stream)
+    }
+
+    fn output(&self) -> TokenStream {
+        if !self.usable.output {
+            return quote!(());
+        }
+        let (returned, private) = (self.item.returned(), self.private());
+        let span = returned.span();
+        quote_spanned!(span=> <#returned as #private::IntoOutcome>::Output)
+    }
+
+    fn perform(&self) -> TokenStream {
+        let private = self.private();
+        let function = self.item.name();
+        let (span, hidden) = (function.span(), Span::mixed_site());
+        let (input, context) = (Ident::new("__input", hidden), Ident::new("__context", hidden));
+        let body = if self.usable.input && self.usable.call && self.usable.output {
+            self.body(&input, &context)
+        } else {
+            quote!(
+                let _ = (#input, #context);
+                ::core::result::Result::Ok(#private::Outcome::retry())
+            )
+        };
+        let returned = quote_spanned! {span=>
+            impl ::core::future::Future<
+                Output = ::core::result::Result<#private::Outcome<Self::Output>, #private::TaskError>,
+            > + ::core::marker::Send
+        };
+        quote! {
+            fn perform(#input: Self::Input, #context: #private::TaskContext) -> #returned {
+                async move { #body }
+            }
+        }
+    }
+
+    /// Takes the arguments out of the context and calls the function.
+    fn body(&self, input: &Ident, context: &Ident) -> TokenStream {
+        let private = self.private();
+        let function = self.item.name();
+        let extracted = &self.item.extracted;
+        let names: Vec<_> = (0..extracted.len())
+            .map(|index| Ident::new(&format!("__argument{index}"), Span::mixed_site()))
+            .collect();
+        let (given, ignored) = match &self.item.input {
+            Some(_) => (Some(quote!(#input,)), None),
+            None => (None, Some(quote!(let () = #input;))),
+        };
+        let wait = self.item.sig.asyncness.map(|_| quote!(.await));
+        let span = self.item.returned().span();
+        let returned = Ident::new("__returned", Span::mixed_site());
+        let end = match &self.options.retry_if {
+            Some((_, path)) => quote!(#private::into_outcome_if(#returned, #path)),
+            None => quote_spanned!(span=> #private::IntoOutcome::into_outcome(#returned)),
+        };
+        quote! {
+            #ignored
+            #(let #names = <#extracted as #private::FromTaskContext>::from_task_context(&#context)?;)*
+            ::core::mem::drop(#context);
+            let #returned = #function(#given #(#names),*)#wait;
+            #end
+        }
+    }
+
+    /// The options as a constant, of the user's own words.
+    fn options(&self) -> TokenStream {
+        let private = self.private();
+        let options = self.options;
+        let mut chain = quote!(#private::TaskOptions::new());
+        match &options.id {
+            Some(Id::Text(text)) => chain.extend(id_format::expand(text, &self.name, &private)),
+            Some(Id::Function(path)) => chain.extend(quote!(.id_with(#path))),
+            None => {}
+        }
+        let mut add = |tokens: Option<TokenStream>| chain.extend(tokens);
+        add(options.policy.as_ref().map(|word| quote!(.policy(#private::ExistingWorkPolicy::#word))));
+        add(options.network.as_ref().map(|word| quote!(.network(#private::NetworkType::#word))));
+        add(options.retry.as_ref().map(|retry| {
+            let retry = retry_options(retry, &private);
+            quote!(.retry(#retry))
+        }));
+        let time = |time: Duration| duration(time, &private);
+        add(options.timeout.as_ref().map(|it| time(it.value)).map(|it| quote!(.timeout(#it))));
+        add(options.delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.delay(#it))));
+        add(options.concurrency.as_ref().map(|limit| quote!(.concurrency(#limit))));
+        add(options.run_on.as_ref().map(|word| quote!(.run_on(#private::RunOn::#word))));
+        chain
+    }
+
+    fn registration(&self) -> TokenStream {
+        if !self.registered {
+            return TokenStream::new();
+        }
+        let (name, private) = (&self.name, self.private());
+        let conditions = self.conditions();
+        // The place of these three is what they answer.
+        let place = quote_spanned! {self.item.name().span()=>
+            ::core::file!(), ::core::line!(), ::core::column!()
+        };
+        quote!(#conditions #private::register! { #name, #place })
+    }
+}
+
+fn retry_options(retry: &RetryOptions, private: &TokenStream) -> TokenStream {
+    let mut chain = quote!(#private::RetryOptions::new());
+    let mut add = |tokens: Option<TokenStream>| chain.extend(tokens);
+    add(retry.max_attempts.as_ref().map(|number| quote!(.max_attempts(#number))));
+    add(retry.backoff.as_ref().map(|word| quote!(.backoff(#private::Backoff::#word))));
+    let time = |time: Duration| duration(time, private);
+    add(retry.delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.delay(#it))));
+    add(retry.max_delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.max_delay(#it))));
+    add(retry.jitter.as_ref().map(|number| {
+        let value = number.value;
+        quote!(.jitter(#value))
+    }));
+    chain
+}
+
+fn duration(value: Duration, private: &TokenStream) -> TokenStream {
+    // A duration that can be written is shorter than a hundred years, which fits.
+    let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+    quote!(#private::Duration::from_millis(#millis))
+}
