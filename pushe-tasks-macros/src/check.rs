@@ -13,7 +13,7 @@ use crate::item::{Item, bare, last_segment};
 use crate::messages;
 use crate::naming;
 use crate::options::{Id, Options, RetryOptions};
-use crate::value::{Time, Word};
+use crate::value::Time;
 
 /// Judges the function; whether its types can stand in the task's implementation.
 pub(crate) fn signature(item: &Item, diag: &mut Diagnostics) -> Usable {
@@ -285,14 +285,13 @@ fn retry_if(options: &Options, item: &Item, diag: &mut Diagnostics) {
 
 fn run_on(options: &Options, item: &Item, diag: &mut Diagnostics) {
     let blocking = options.run_on.as_ref().is_some_and(|run_on| run_on.is("Blocking"));
-    match (item.sig.asyncness.is_some(), blocking) {
-        (true, true) => {
-            diag.on(&options.run_on.as_ref().map(|Word { token }| token), messages::blocking_async())
-        }
+    if item.sig.asyncness.is_none() {
         // A word that is unknown has been reported, and may have meant `Blocking`.
-        (false, false) if !options.has_run_on || options.run_on.is_some() => {
+        let unknown = options.has_run_on && options.run_on.is_none();
+        if !blocking && !unknown {
             diag.on(&item.sig.fn_token, messages::not_async(item.name()));
         }
-        _ => {}
+    } else if let Some(run_on) = options.run_on.as_ref().filter(|_| blocking) {
+        diag.on(run_on, messages::blocking_async());
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: an error stands on a token of the user's, and nothing stops at the first one.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::ToTokens;
 
 use crate::messages::Message;
 
@@ -42,11 +42,7 @@ impl Diagnostics {
 
     /// The errors as items that the compiler reports.
     pub(crate) fn into_items(self) -> TokenStream {
-        let errors = self.errors.into_iter().flatten();
-        errors
-            .map(|error| error.into_compile_error())
-            .map(|error| quote_spanned!(Span::call_site()=> #error))
-            .collect()
+        self.errors.into_iter().flatten().map(syn::Error::into_compile_error).collect()
     }
 }
 

@@ -35,10 +35,10 @@ impl Task<'_> {
 
     /// The path of the module that holds everything named here.
     fn private(&self) -> TokenStream {
-        match &self.options.krate {
-            Some(krate) => quote!(#krate::__private),
-            None => quote!(::pushe_tasks::__private),
-        }
+        self.options
+            .krate
+            .as_ref()
+            .map_or_else(|| quote!(::pushe_tasks::__private), |krate| quote!(#krate::__private))
     }
 
     fn attrs<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a Attribute> {
@@ -193,9 +193,10 @@ impl Task<'_> {
         let wait = self.item.sig.asyncness.map(|_| quote!(.await));
         let span = self.item.returned().span();
         let returned = Ident::new("__returned", Span::mixed_site());
-        let end = match &self.options.retry_if {
-            Some((_, path)) => quote!(#private::into_outcome_if(#returned, #path)),
-            None => quote_spanned!(span=> #private::IntoOutcome::into_outcome(#returned)),
+        let end = if let Some((_, path)) = &self.options.retry_if {
+            quote!(#private::into_outcome_if(#returned, #path))
+        } else {
+            quote_spanned!(span=> #private::IntoOutcome::into_outcome(#returned))
         };
         quote! {
             #ignored

@@ -26,7 +26,7 @@ pub(crate) fn expand(text: &LitStr, task: &Ident, private: &TokenStream) -> Toke
             Piece::Text(text) => format.push_str(&text.replace('{', "{{").replace('}', "}}")),
             Piece::Placeholder { fields, format: how, .. } => {
                 let colon = if how.is_empty() { "" } else { ":" };
-                format.push_str(&format!("{{{colon}{how}}}"));
+                format.extend(["{", colon, how, "}"]);
                 let fields = fields.iter().map(|field| member(field, text));
                 values.push(quote_spanned!(span=> #input #(.#fields)*));
             }
@@ -52,14 +52,10 @@ fn plain(pieces: &[Piece]) -> Option<String> {
 }
 
 fn member(field: &str, text: &LitStr) -> Member {
-    match field.parse::<u32>() {
-        Ok(index) => Member::Unnamed(syn::Index { index, span: text.span() }),
-        Err(_) => {
-            let ident = match field.strip_prefix("r#") {
-                Some(raw) => Ident::new_raw(raw, text.span()),
-                None => Ident::new(field, text.span()),
-            };
-            Member::Named(ident)
-        }
+    let span = text.span();
+    if let Ok(index) = field.parse() {
+        return Member::Unnamed(syn::Index { index, span });
     }
+    let raw = field.strip_prefix("r#");
+    Member::Named(raw.map_or_else(|| Ident::new(field, span), |raw| Ident::new_raw(raw, span)))
 }

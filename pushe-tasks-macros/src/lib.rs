@@ -51,10 +51,10 @@ pub fn pushe_task(
     options: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    task(options.into(), item.into()).into()
+    task(options.into(), &item.into()).into()
 }
 
-fn task(options: TokenStream, tokens: TokenStream) -> TokenStream {
+fn task(options: TokenStream, tokens: &TokenStream) -> TokenStream {
     let mut diag = Diagnostics::default();
     let options = Options::read(options, &mut diag);
     let Some(item) = Item::read(tokens.clone(), &mut diag) else {

@@ -228,13 +228,11 @@ fn value(input: ParseStream<'_>, key: &Ident, spec: &Key, diag: &mut Diagnostics
         return None;
     }
     let span = input.span();
-    match input.parse() {
-        Ok(value) => Some(Value::Expr(value)),
-        Err(_) => {
-            diag.at(span, messages::takes(spec.name, spec.kind, spec.example));
-            None
-        }
+    let value = input.parse().ok().map(Value::Expr);
+    if value.is_none() {
+        diag.at(span, messages::takes(spec.name, spec.kind, spec.example));
     }
+    value
 }
 
 fn skip_past_comma(input: ParseStream<'_>) {

@@ -186,12 +186,11 @@ pub(crate) mod read {
         };
         let mut texts = Vec::new();
         for value in &values {
-            match string(value) {
-                Some(text) => texts.push(text),
-                None => {
-                    let spec = entry.spec;
-                    diag.on(value, messages::takes(spec.name, spec.kind, spec.example));
-                }
+            if let Some(text) = string(value) {
+                texts.push(text);
+            } else {
+                let spec = entry.spec;
+                diag.on(value, messages::takes(spec.name, spec.kind, spec.example));
             }
         }
         texts
