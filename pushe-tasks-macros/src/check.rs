@@ -1,230 +1,297 @@
-//! One function for each rule that looks at more than one value, in reading order.
+//! The rules, one function each, in reading order.
 //!
-//! Invariant: a rule says what is wrong on the smallest token that is, and only where nothing has been said of that token.
+//! Invariant: a rule only looks and reports; what is emitted then is decided elsewhere.
 
-use proc_macro2::Ident;
-use pushe_tasks_syntax::rules;
-use quote::format_ident;
-use syn::spanned::Spanned;
-use syn::{FnArg, LitStr, Safety, Type};
+use proc_macro2::{TokenStream, TokenTree};
+use pushe_tasks_syntax::id_format::{self, Piece};
+use pushe_tasks_syntax::{limits, rules};
+use quote::ToTokens;
+use syn::{LitStr, ReturnType, Safety, Type};
 
 use crate::diag::Diagnostics;
-use crate::id::{self, IdForm};
-use crate::item::{Function, last_segment};
+use crate::item::{Item, bare, last_segment};
 use crate::messages;
+use crate::naming;
 use crate::options::{Id, Options, RetryOptions};
+use crate::value::Time;
 
-/// The id of a task, judged.
-pub(crate) enum TaskId {
-    Form(IdForm),
-    Function(syn::Path),
+/// Judges the function; whether its types can stand in the task's implementation.
+pub(crate) fn signature(item: &Item, diag: &mut Diagnostics) -> Usable {
+    modifiers(item, diag);
+    receiver(item, diag);
+    let generic = generic(item, diag);
+    variadic(item, diag);
+    let input = input_type(item, diag);
+    let extracted = extracted_types(item, diag);
+    let output = return_type(item, diag);
+    Usable { input: input && !generic, call: extracted && !generic, output: output && !generic }
 }
 
-/// Judges the function by itself.
-pub(crate) fn function(function: &mut Function, options: &Options, diag: &mut Diagnostics) {
-    receiver(function, diag);
-    modifiers(function, diag);
-    generics(function, diag);
-    asyncness(function, options, diag);
-    input_type(function, diag);
-    extracted_types(function, diag);
-    output_type(function, diag);
+/// Which parts of the signature the implementation can name.
+#[derive(Clone, Copy)]
+pub(crate) struct Usable {
+    pub(crate) input: bool,
+    pub(crate) call: bool,
+    pub(crate) output: bool,
 }
 
-fn receiver(function: &mut Function, diag: &mut Diagnostics) {
-    if let Some(FnArg::Receiver(receiver)) = function.item.sig.inputs.first() {
-        diag.on(&receiver.self_token, messages::receiver());
-        function.is_callable = false;
+/// Judges the options, alone, against each other and against the function.
+pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    names(options, item, diag);
+    type_name(options, item, diag);
+    id(options, item, diag);
+    policy(options, diag);
+    if let Some(retry) = &options.retry {
+        self::retry(retry, diag);
     }
+    retry_if(options, item, diag);
+    not_zero("timeout", options.timeout.as_ref(), diag);
+    not_zero("delay", options.delay.as_ref(), diag);
+    if let Some(limit) = &options.concurrency {
+        diag.judge(limit, rules::concurrency(limit.value.into()));
+    }
+    run_on(options, item, diag);
 }
 
-fn modifiers(function: &mut Function, diag: &mut Diagnostics) {
-    let signature = &function.item.sig;
-    let unsafety = matches!(signature.safety, Safety::Unsafe(_));
-    if let Some(token) = &signature.constness {
+fn modifiers(item: &Item, diag: &mut Diagnostics) {
+    let sig = &item.sig;
+    if let Some(token) = &sig.constness {
         diag.on(token, messages::modifier("const"));
     }
-    if unsafety {
-        diag.on(&signature.safety, messages::modifier("unsafe"));
+    if let Safety::Unsafe(token) = &sig.safety {
+        diag.on(token, messages::modifier("unsafe"));
     }
-    if let Some(abi) = &signature.abi {
+    if let Some(abi) = &sig.abi {
         diag.on(&abi.extern_token, messages::modifier("extern"));
     }
-    if let Some(variadic) = &signature.variadic {
-        diag.on(&variadic.dots, messages::variadic());
-    }
-    function.is_callable &= !unsafety && signature.variadic.is_none();
 }
 
-fn generics(function: &mut Function, diag: &mut Diagnostics) {
-    let generics = &function.item.sig.generics;
+fn receiver(item: &Item, diag: &mut Diagnostics) {
+    if let Some(receiver) = item.sig.receiver() {
+        diag.on(receiver, messages::receiver());
+    }
+}
+
+fn generic(item: &Item, diag: &mut Diagnostics) -> bool {
+    let generics = &item.sig.generics;
     if !generics.params.is_empty() {
-        let (open, params, close) = (&generics.lt_token, &generics.params, &generics.gt_token);
-        diag.on(&quote::quote!(#open #params #close), messages::generic());
-        function.is_callable = false;
+        diag.on(generics, messages::generic());
+    }
+    !generics.params.is_empty()
+}
+
+fn variadic(item: &Item, diag: &mut Diagnostics) {
+    if let Some(variadic) = &item.sig.variadic {
+        diag.on(variadic, messages::variadic());
     }
 }
 
-fn asyncness(function: &Function, options: &Options, diag: &mut Diagnostics) {
-    let is_blocking = options.run_on.as_ref().is_some_and(|executor| executor.is("Blocking"));
-    let signature = &function.item.sig;
-    if let Some(token) = &signature.asyncness {
-        if is_blocking {
-            diag.on(token, messages::blocking_async());
+fn input_type(item: &Item, diag: &mut Diagnostics) -> bool {
+    let Some(input) = &item.input else { return true };
+    if let Type::ImplTrait(_) = bare(input) {
+        diag.on(input, messages::impl_argument());
+        return false;
+    }
+    // With parameters of its own the function is refused for those, and their lifetimes with it.
+    let borrowed = item.sig.generics.params.is_empty() && is_borrowed(input);
+    if borrowed {
+        diag.on(input, messages::borrowed_input());
+    }
+    !borrowed
+}
+
+fn extracted_types(item: &Item, diag: &mut Diagnostics) -> bool {
+    let mut usable = true;
+    for extracted in &item.extracted {
+        match bare(extracted) {
+            Type::ImplTrait(_) => diag.on(extracted, messages::impl_argument()),
+            Type::Reference(_) => diag.on(extracted, messages::borrowed_extract()),
+            _ => continue,
         }
-    } else if !is_blocking && (options.run_on.is_some() || !options.has_run_on) {
-        diag.on(&signature.fn_token, messages::not_async(function.name()));
+        usable = false;
     }
+    usable
 }
 
-fn input_type(function: &mut Function, diag: &mut Diagnostics) {
-    let message = match &function.input {
-        // A borrow of a lifetime that the function declares has been refused with it.
-        Some(Type::Reference(_)) if function.is_callable => messages::borrowed_input(),
-        Some(Type::ImplTrait(_)) => messages::impl_argument(),
-        _ => return,
-    };
-    diag.on(&function.input, message);
-    function.is_callable &= !matches!(function.input, Some(Type::ImplTrait(_)));
-    function.input = None;
+fn return_type(item: &Item, diag: &mut Diagnostics) -> bool {
+    let ReturnType::Type(_, returned) = &item.sig.output else { return true };
+    let has_impl = any_token(
+        returned.to_token_stream(),
+        &|token| matches!(token, TokenTree::Ident(word) if word == "impl"),
+    );
+    if has_impl {
+        diag.on(returned, messages::impl_return());
+        return false;
+    }
+    let borrowed = item.sig.generics.params.is_empty() && is_borrowed(returned);
+    if borrowed {
+        diag.on(returned, messages::borrowed_return());
+    }
+    !borrowed
 }
 
-fn extracted_types(function: &mut Function, diag: &mut Diagnostics) {
-    for ty in &function.extracted {
-        match ty {
-            Type::Reference(_) => diag.on(ty, messages::borrowed_extract()),
-            Type::ImplTrait(_) => {
-                diag.on(ty, messages::impl_argument());
-                function.is_callable = false;
+/// Whether a reference or a lifetime other than `'static` stands in the type.
+fn is_borrowed(ty: &Type) -> bool {
+    let mut previous_is_quote = false;
+    let mut found = false;
+    let mut tokens = flat(ty.to_token_stream()).into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Punct(mark) if mark.as_char() == '\'' => {
+                previous_is_quote = true;
+                continue;
+            }
+            TokenTree::Ident(lifetime) if previous_is_quote => found |= lifetime != "static",
+            TokenTree::Punct(mark) if mark.as_char() == '&' => {
+                let named = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
+                found |= !named;
             }
             _ => {}
         }
+        previous_is_quote = false;
+    }
+    found
+}
+
+fn flat(tokens: TokenStream) -> Vec<TokenTree> {
+    let mut all = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => all.extend(flat(group.stream())),
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+fn any_token(tokens: TokenStream, wanted: &impl Fn(&TokenTree) -> bool) -> bool {
+    flat(tokens).iter().any(wanted)
+}
+
+fn names(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    if let Some(name) = &options.name {
+        diag.judge(name, rules::name(&name.value()));
+    }
+    let own = match &options.name {
+        Some(name) => name.value(),
+        None => naming::type_name(options, item).map(|name| name.to_string()).unwrap_or_default(),
+    };
+    let mut earlier: Vec<String> = Vec::new();
+    for alias in &options.aliases {
+        diag.judge(alias, rules::alias(&alias.value(), &own, &earlier));
+        earlier.push(alias.value());
     }
 }
 
-fn output_type(function: &Function, diag: &mut Diagnostics) {
-    match function.output() {
-        Some(ty @ Type::Reference(_)) => diag.on(ty, messages::borrowed_return()),
-        Some(ty @ Type::ImplTrait(_)) => diag.on(ty, messages::impl_return()),
+fn type_name(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    let function = item.name();
+    let Some(name) = naming::type_name(options, item) else {
+        diag.on(function, messages::no_type_name(function));
+        return;
+    };
+    if name == *function {
+        match &options.task {
+            Some(task) => diag.on(task, messages::same_as_function(task)),
+            None => diag.on(function, messages::same_as_function(function)),
+        }
+    } else if let Some(input) = item.input.as_ref().filter(|input| naming::is_named(input, &name)) {
+        diag.on(input, messages::same_as_input(name));
+    }
+}
+
+fn id(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    match &options.id {
+        Some(Id::Text(text)) => id_text(text, item, diag),
+        Some(Id::Function(path)) if item.input.is_none() => {
+            diag.on(path, messages::id_function_without_input());
+        }
         _ => {}
     }
 }
 
-/// Judges the options that are about one value, and those that are about two.
-pub(crate) fn options(options: &Options, function: &Function, diag: &mut Diagnostics) {
+fn id_text(text: &LitStr, item: &Item, diag: &mut Diagnostics) {
+    let written = text.value();
+    let pieces = match id_format::parse(&written) {
+        Ok(pieces) => pieces,
+        Err(error) => {
+            let caret = error.caret(&written);
+            diag.on(text, messages::wrong_text("id", error, caret));
+            return;
+        }
+    };
+    let plain: String = pieces
+        .iter()
+        .filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+        .collect();
+    let has_placeholder = pieces.iter().any(|piece| matches!(piece, Piece::Placeholder { .. }));
+    if has_placeholder && item.input.is_none() && item.sig.receiver().is_none() {
+        diag.on(text, messages::placeholder_without_input());
+    }
+    // What a placeholder adds is known only when work is scheduled.
+    if !has_placeholder || plain.len() > limits::ID_BYTES {
+        diag.judge(text, rules::id(&plain));
+    }
+}
+
+fn policy(options: &Options, diag: &mut Diagnostics) {
     if let Some(key) = &options.policy_key {
-        diag.judge(key, rules::policy(true, options.has_id));
-    }
-    if let Some(retry) = &options.retry {
-        self::retry(retry, diag);
-    }
-    if let Some(timeout) = &options.timeout {
-        diag.judge(timeout, rules::not_zero("timeout", timeout.value));
-    }
-    if let Some(concurrency) = &options.concurrency {
-        diag.judge(concurrency, rules::concurrency(u64::from(concurrency.value)));
-    }
-    if let Some((key, _)) = &options.retry_if {
-        retry_if(key, function, diag);
+        // A word that is unknown has been reported; the option is one mistake, not two.
+        if options.policy.is_some() {
+            diag.judge(key, rules::policy(true, options.has_id));
+        }
     }
 }
 
 fn retry(retry: &RetryOptions, diag: &mut Diagnostics) {
     if let Some(attempts) = &retry.max_attempts {
-        diag.judge(attempts, rules::max_attempts(u64::from(attempts.value)));
+        diag.judge(attempts, rules::max_attempts(attempts.value.into()));
     }
-    let mut sound = true;
-    for (name, time) in [("delay", &retry.delay), ("max_delay", &retry.max_delay)] {
-        if let Some(time) = time {
-            let verdict = rules::not_zero(name, time.value);
-            sound &= verdict.is_ok();
-            diag.judge(time, verdict);
-        }
-    }
-    if sound {
-        use pushe_tasks_syntax::limits::{RETRY_DELAY, RETRY_MAX_DELAY};
-
-        let delay = retry.delay.as_ref().map_or(RETRY_DELAY, |time| time.value);
-        let max_delay = retry.max_delay.as_ref().map_or(RETRY_MAX_DELAY, |time| time.value);
-        if let Some(token) = retry.max_delay.as_ref().or(retry.delay.as_ref()) {
-            diag.judge(token, rules::backoff(delay, max_delay));
-        }
-    }
+    let zero =
+        not_zero("delay", retry.delay.as_ref(), diag) | not_zero("max_delay", retry.max_delay.as_ref(), diag);
     if let Some(jitter) = &retry.jitter {
         diag.judge(jitter, rules::jitter(jitter.value));
     }
+    if zero {
+        return;
+    }
+    let delay = retry.delay.as_ref().map_or(limits::RETRY_DELAY, |delay| delay.value);
+    let max_delay = retry.max_delay.as_ref().map_or(limits::RETRY_MAX_DELAY, |delay| delay.value);
+    if let Some(wrong) = retry.delay.as_ref().or(retry.max_delay.as_ref()) {
+        diag.judge(wrong, rules::backoff(delay, max_delay));
+    }
 }
 
-fn retry_if(key: &Ident, function: &Function, diag: &mut Diagnostics) {
-    let has_no_error = match function.output() {
-        None => true,
-        Some(Type::Tuple(tuple)) => tuple.elems.is_empty(),
-        Some(ty) => last_segment(ty).is_some_and(|last| last == "Outcome"),
+/// Refuses a duration of zero, and answers whether it did.
+fn not_zero(option: &'static str, value: Option<&Time>, diag: &mut Diagnostics) -> bool {
+    let Some(time) = value else { return false };
+    diag.judge(time, rules::not_zero(option, time.value));
+    time.value.is_zero()
+}
+
+fn retry_if(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    let Some((key, _)) = &options.retry_if else { return };
+    // An alias of `Result` may have any name, so only what is plainly none is refused here.
+    let none = match &item.sig.output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, returned) => match bare(returned) {
+            Type::Tuple(_) => true,
+            _ => last_segment(returned).is_some_and(|last| last == "Outcome"),
+        },
     };
-    if has_no_error {
-        diag.on(key, messages::retry_if_without_result(function.name()));
+    if none {
+        diag.on(key, messages::retry_if_without_result(item.name()));
     }
 }
 
-/// The stored name and the aliases.
-pub(crate) fn names(options: &Options, type_name: &Ident, diag: &mut Diagnostics) -> (LitStr, Vec<LitStr>) {
-    let name = match &options.name {
-        Some(name) => {
-            diag.judge(name, rules::name(&name.value()));
-            name.clone()
+fn run_on(options: &Options, item: &Item, diag: &mut Diagnostics) {
+    let blocking = options.run_on.as_ref().is_some_and(|run_on| run_on.is("Blocking"));
+    if item.sig.asyncness.is_none() {
+        // A word that is unknown has been reported, and may have meant `Blocking`.
+        let unknown = options.has_run_on && options.run_on.is_none();
+        if !blocking && !unknown {
+            diag.on(&item.sig.fn_token, messages::not_async(item.name()));
         }
-        None => LitStr::new(&type_name.to_string(), type_name.span()),
-    };
-    let mut earlier: Vec<String> = Vec::new();
-    for alias in &options.aliases {
-        diag.judge(alias, rules::alias(&alias.value(), &name.value(), &earlier));
-        earlier.push(alias.value());
-    }
-    (name, options.aliases.clone())
-}
-
-/// The name of the task's type; one that nothing else bears where the right one cannot be had.
-pub(crate) fn type_name(options: &Options, function: &Function, diag: &mut Diagnostics) -> Ident {
-    let given = options.task.is_some();
-    let name = options.task.clone().or_else(|| function.type_name());
-    let Some(name) = name else {
-        diag.on(function.name(), messages::no_type_name(function.name()));
-        return format_ident!("Task{}", function.name(), span = function.name().span());
-    };
-    let other = || format_ident!("{}Task", name, span = name.span());
-    if name == *function.name() {
-        diag.on(&name, messages::same_as_function(&name));
-        return other();
-    }
-    let input = function.input.as_ref().filter(|ty| is_bare(ty)).and_then(last_segment);
-    if input.is_some_and(|input| *input == name) {
-        let place: &dyn quote::ToTokens = if given { &name } else { &function.input };
-        diag.at(place.to_token_stream().span(), messages::same_as_input(&name));
-        return other();
-    }
-    name
-}
-
-/// Whether a type is one word, which is looked up where the task's type will stand.
-fn is_bare(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.len() == 1 && path.path.leading_colon.is_none())
-}
-
-/// The id, as far as it can be emitted.
-pub(crate) fn task_id(options: &Options, function: &Function, diag: &mut Diagnostics) -> Option<TaskId> {
-    match options.id.as_ref()? {
-        Id::Text(text) => {
-            let form = id::read(text, diag)?;
-            if matches!(form, IdForm::Format(..)) && function.input.is_none() {
-                diag.on(text, messages::placeholder_without_input());
-            }
-            Some(TaskId::Form(form))
-        }
-        Id::Function(path) => {
-            if function.input.is_none() {
-                diag.on(path, messages::id_function_without_input());
-            }
-            Some(TaskId::Function(path.clone()))
-        }
+    } else if let Some(run_on) = options.run_on.as_ref().filter(|_| blocking) {
+        diag.on(run_on, messages::blocking_async());
     }
 }

@@ -42,8 +42,7 @@ impl Diagnostics {
 
     /// The errors as items that the compiler reports.
     pub(crate) fn into_items(self) -> TokenStream {
-        let errors = self.errors.into_iter().flatten();
-        errors.map(syn::Error::into_compile_error).collect()
+        self.errors.into_iter().flatten().map(syn::Error::into_compile_error).collect()
     }
 }
 

@@ -1,280 +1,268 @@
-//! Emits the task: the function as it was written, its type, its options, its implementation, one registration.
+//! What stands beside the function.
 //!
-//! Invariant: on any error all of that is emitted too, with default options and without a body that calls the function, so
-//! that the rest of the user's crate type-checks and no second error appears.
+//! Invariant: nothing is decided here but how things are written. Every path is absolute, every local
+//! name is the attribute's own, and tokens of the user's keep their place, so that the compiler's own
+//! errors point at them.
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, LitStr, Type};
+use syn::{Attribute, Ident, Type};
 
-use crate::check::{self, TaskId};
-use crate::diag::Diagnostics;
-use crate::id::IdForm;
-use crate::item::{Function, Item};
-use crate::options::{Options, RetryOptions};
+use crate::check::Usable;
+use crate::id_format;
+use crate::item::Item;
+use crate::options::{Id, Options, RetryOptions};
 
-/// Translates one use of the attribute.
-pub(crate) fn task(options: TokenStream, item: TokenStream) -> TokenStream {
-    let mut diag = Diagnostics::default();
-    let options = Options::read(options, &mut diag);
-    let mut function = match Item::read(item, &mut diag) {
-        Item::Function(function) => function,
-        Item::Other(item) => {
-            let errors = diag.into_items();
-            return quote!(#item #errors);
+/// A task that is about to be written.
+pub(crate) struct Task<'t> {
+    pub(crate) item: &'t Item,
+    pub(crate) options: &'t Options,
+    pub(crate) name: Ident,
+    pub(crate) usable: Usable,
+    /// A task with a mistake is written but not registered.
+    pub(crate) registered: bool,
+}
+
+impl Task<'_> {
+    /// The type, its implementation and its registration.
+    pub(crate) fn expand(&self) -> TokenStream {
+        let parts = [self.declaration(), self.methods(), self.implementation(), self.registration()];
+        parts.into_iter().collect()
+    }
+
+    /// The path of the module that holds everything named here.
+    fn private(&self) -> TokenStream {
+        self.options
+            .krate
+            .as_ref()
+            .map_or_else(|| quote!(::pushe_tasks::__private), |krate| quote!(#krate::__private))
+    }
+
+    fn attrs<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a Attribute> {
+        self.item.attrs.iter().filter(|attr| names.iter().any(|name| attr.path().is_ident(name)))
+    }
+
+    /// Attributes that every generated item bears.
+    fn conditions(&self) -> TokenStream {
+        let copied = self.attrs(&["cfg", "allow"]);
+        let deprecated = self.attrs(&["deprecated"]).next().map(|_| quote!(#[allow(deprecated)]));
+        quote!(#(#copied)* #deprecated)
+    }
+
+    fn declaration(&self) -> TokenStream {
+        let (name, vis) = (&self.name, &self.item.vis);
+        let copied = self.attrs(&["doc", "cfg", "allow", "deprecated"]);
+        let documented = self.attrs(&["doc"]).next().is_some();
+        let doc = (!documented).then(|| {
+            let text = format!("The task of `{}`.", self.item.name());
+            quote!(#[doc = #text])
+        });
+        let deprecated = self.attrs(&["deprecated"]).next().map(|_| quote!(#[allow(deprecated)]));
+        quote! {
+            #(#copied)* #doc #deprecated
+            #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+            #vis struct #name;
         }
-    };
-    check::function(&mut function, &options, &mut diag);
-    check::options(&options, &function, &mut diag);
-    let name = check::type_name(&options, &function, &mut diag);
-    let (stored, aliases) = check::names(&options, &name, &mut diag);
-    let id = check::task_id(&options, &function, &mut diag);
-
-    if matches!(function.item.sig.inputs.first(), Some(FnArg::Receiver(_))) {
-        // Within an `impl` no type can be emitted.
-        let (item, errors) = (&function.item, diag.into_items());
-        return quote!(#item #errors);
     }
-    let names = Names { krate: krate(&options), name, stored, aliases };
-    if diag.is_empty() {
-        whole(&function, &options, id.as_ref(), &names)
-    } else {
-        let errors = diag.into_items();
-        let rest = fallback(&function, &names);
-        quote!(#errors #rest)
-    }
-}
 
-/// What the task is called, and where the crate is.
-struct Names {
-    /// The path of `__private`.
-    krate: TokenStream,
-    name: Ident,
-    stored: LitStr,
-    aliases: Vec<LitStr>,
-}
+    fn methods(&self) -> TokenStream {
+        let (name, vis, private) = (&self.name, &self.item.vis, self.private());
+        let conditions = self.conditions();
+        let schedule = match &self.item.input {
+            Some(input) if self.usable.input => quote! {
+                #vis fn schedule(input: #input) -> #private::Schedule<Self> {
+                    #private::Schedule::new(input)
+                }
+            },
+            // The input has no type that could stand here, so that a call is taken as it is.
+            Some(_) => quote! {
+                #vis fn schedule<Unknown>(_: Unknown) -> #private::Schedule<Self> {
+                    #private::Schedule::new(())
+                }
+            },
+            None => quote! {
+                #vis fn schedule() -> #private::Schedule<Self> {
+                    #private::Schedule::new(())
+                }
+            },
+        };
+        quote! {
+            #conditions
+            #[allow(dead_code)]
+            impl #name {
+                /// How work of this task is scheduled where a call says nothing else.
+                #vis const OPTIONS: #private::TaskOptions<Self> = <Self as #private::Task>::OPTIONS;
 
-fn krate(options: &Options) -> TokenStream {
-    options.krate.as_ref().map_or_else(|| quote!(::pushe_tasks::__private), |path| quote!(#path::__private))
-}
-
-fn whole(function: &Function, options: &Options, id: Option<&TaskId>, names: &Names) -> TokenStream {
-    let Names { krate, name, .. } = names;
-    let chain = chain(function, options, id, krate);
-    let body = body(function, options, krate);
-    let emitted = items(function, names, &chain, &body);
-    let cfgs = &function.cfgs;
-    quote! {
-        #emitted
-        #(#cfgs)*
-        #krate::register! { #name, ::core::file!(), ::core::line!(), ::core::column!() }
-    }
-}
-
-fn fallback(function: &Function, names: &Names) -> TokenStream {
-    // The function is named, so that it does not count as unused.
-    let function_name = function.name();
-    let mention = function.is_callable.then(|| quote!(let _ = #function_name;));
-    let krate = &names.krate;
-    let body = quote! {
-        #mention
-        let _ = (input, context);
-        ::core::result::Result::Err(#krate::TaskError::new("the attribute of this task has errors"))
-    };
-    items(function, names, &quote!(), &body)
-}
-
-/// The function, the type and its two implementations.
-fn items(function: &Function, names: &Names, chain: &TokenStream, body: &TokenStream) -> TokenStream {
-    let Names { krate, name, stored, aliases } = names;
-    let (item, cfgs, vis) = (&function.item, &function.cfgs, &function.item.vis);
-    let docs = docs(function);
-    let (input, output) = types(function, krate);
-    let requires = function
-        .extracted
-        .iter()
-        .filter(|_| function.is_callable)
-        .map(|ty| quote_spanned!(ty.span()=> <#ty as #krate::FromTaskContext>::require(states)?;));
-    let schedule = schedule(function, names);
-    quote! {
-        #item
-
-        #(#cfgs)*
-        #docs
-        #[allow(dead_code, non_camel_case_types)]
-        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        #vis struct #name;
-
-        #(#cfgs)*
-        #[allow(dead_code, private_interfaces)]
-        impl #name {
-            /// How work of this task is scheduled.
-            #vis const OPTIONS: #krate::TaskOptions<Self> = #krate::TaskOptions::new() #chain;
-
-            #schedule
-        }
-
-        #(#cfgs)*
-        #[allow(deprecated, unused_variables, clippy::all, clippy::pedantic)]
-        impl #krate::Task for #name {
-            const NAME: &'static str = #stored;
-            const ALIASES: &'static [&'static str] = &[#(#aliases),*];
-            const OPTIONS: #krate::TaskOptions<Self> = Self::OPTIONS;
-            type Input = #input;
-            type Output = #output;
-
-            fn require(states: &#krate::StateMap) -> ::core::result::Result<(), #krate::MissingState> {
-                #(#requires)*
-                ::core::result::Result::Ok(())
-            }
-
-            async fn perform(
-                input: Self::Input,
-                context: #krate::TaskContext,
-            ) -> ::core::result::Result<#krate::Outcome<Self::Output>, #krate::TaskError> {
-                #body
+                /// Schedules one piece of work once it is awaited.
+                #schedule
             }
         }
     }
-}
 
-fn docs(function: &Function) -> TokenStream {
-    if function.docs.is_empty() {
-        let text = format!("The task that `{}` performs.", function.name());
-        return quote!(#[doc = #text]);
-    }
-    let docs = &function.docs;
-    quote!(#(#docs)*)
-}
+    fn implementation(&self) -> TokenStream {
+        let (name, private) = (&self.name, self.private());
+        let conditions = self.conditions();
+        let stored_name = match &self.options.name {
+            Some(name) => name.to_token_stream(),
+            None => name.to_string().into_token_stream(),
+        };
+        let aliases = &self.options.aliases;
+        let options = self.options();
+        let (input, output) = (self.input(), self.output());
+        let required = if self.usable.call { &*self.item.extracted } else { &[] };
+        let perform = self.perform();
+        quote! {
+            #conditions
+            impl #private::Task for #name {
+                const NAME: &'static ::core::primitive::str = #stored_name;
+                const ALIASES: &'static [&'static ::core::primitive::str] = &[#(#aliases),*];
+                const OPTIONS: #private::TaskOptions<Self> = #options;
+                type Input = #input;
+                type Output = #output;
 
-/// Input and output as the user wrote them, where they can be named.
-fn types(function: &Function, krate: &TokenStream) -> (TokenStream, TokenStream) {
-    let unit = || quote!(());
-    if !function.is_callable {
-        return (unit(), unit());
-    }
-    let input = function.input.as_ref().map_or_else(unit, |ty| quote!(#ty));
-    let output = match function.output() {
-        None | Some(Type::Reference(_) | Type::ImplTrait(_)) => unit(),
-        Some(ty) => quote_spanned!(ty.span()=> <#ty as #krate::IntoOutcome>::Output),
-    };
-    (input, output)
-}
+                fn require(
+                    states: &#private::StateMap,
+                ) -> ::core::result::Result<(), #private::MissingState> {
+                    let _ = states;
+                    #(<#required as #private::FromTaskContext>::require(states)?;)*
+                    ::core::result::Result::Ok(())
+                }
 
-fn schedule(function: &Function, names: &Names) -> TokenStream {
-    let (krate, vis) = (&names.krate, &function.item.vis);
-    let doc = format!("Begins to schedule one piece of work of `{}`; `.await` stores it.", function.name());
-    match &function.input {
-        Some(input) if function.is_callable => quote! {
-            #[doc = #doc]
-            #vis fn schedule(input: #input) -> #krate::Schedule<Self> {
-                #krate::Schedule::new(input)
+                #perform
             }
-        },
-        _ => quote! {
-            #[doc = #doc]
-            #vis fn schedule() -> #krate::Schedule<Self> {
-                #krate::Schedule::new(())
-            }
-        },
-    }
-}
-
-/// Takes the arguments out of the context, calls the function, and makes an outcome of what it returned.
-fn body(function: &Function, options: &Options, krate: &TokenStream) -> TokenStream {
-    let place = Span::mixed_site();
-    let extracted: Vec<_> =
-        (0..function.extracted.len()).map(|index| format_ident!("extracted_{index}", span = place)).collect();
-    let takes = function.extracted.iter().zip(&extracted).map(|(ty, name)| {
-        quote_spanned!(ty.span()=> let #name = <#ty as #krate::FromTaskContext>::from_task_context(&context)?;)
-    });
-    let input = function.input.as_ref().map(|_| quote!(input,));
-    let name = function.name();
-    let call = quote_spanned!(name.span()=> #name(#input #(#extracted),*));
-    let returned =
-        if function.is_async() { quote_spanned!(name.span()=> #krate::sendable(#call).await) } else { call };
-    let outcome = if let Some((_, path)) = &options.retry_if {
-        quote_spanned!(path.span()=> #krate::into_outcome_if(returned, #path))
-    } else {
-        let place = function.output().map_or_else(Span::call_site, Spanned::span);
-        quote_spanned!(place=> #krate::IntoOutcome::into_outcome(returned))
-    };
-    quote! {
-        #(#takes)*
-        let returned = #returned;
-        #outcome
-    }
-}
-
-/// The options as a chain of calls, made of the user's own words.
-fn chain(function: &Function, options: &Options, id: Option<&TaskId>, krate: &TokenStream) -> TokenStream {
-    let mut chain = TokenStream::new();
-    match id {
-        Some(TaskId::Form(IdForm::Fixed(text))) => chain.extend(quote!(.id(#text))),
-        Some(TaskId::Form(IdForm::Format(format, arguments))) => {
-            let input = Ident::new("input", Span::mixed_site().located_at(format.span()));
-            chain.extend(
-                quote_spanned!(format.span()=> .id_with(|#input| ::std::format!(#format, #(#arguments),*))),
-            );
-        }
-        Some(TaskId::Function(path)) => chain.extend(quote_spanned!(path.span()=> .id_with(#path))),
-        None => {}
-    }
-    if let Some(policy) = &options.policy {
-        chain.extend(quote!(.policy(#krate::ExistingWorkPolicy::#policy)));
-    }
-    if let Some(network) = &options.network {
-        chain.extend(quote!(.network(#krate::NetworkType::#network)));
-    }
-    if let Some(retry) = &options.retry {
-        let retry = retry_chain(retry, krate);
-        chain.extend(quote!(.retry(#krate::RetryOptions::new() #retry)));
-    }
-    for (method, time) in [("timeout", &options.timeout), ("delay", &options.delay)] {
-        if let Some(time) = time {
-            chain.extend(call(method, &duration(time.value, krate)));
         }
     }
-    if let Some(concurrency) = &options.concurrency {
-        let value = concurrency.value;
-        chain.extend(quote!(.concurrency(#value)));
+
+    fn input(&self) -> TokenStream {
+        self.item
+            .input
+            .as_ref()
+            .filter(|_| self.usable.input)
+            .map_or_else(|| quote!(()), Type::to_token_stream)
     }
-    if let Some(run_on) = &options.run_on {
-        chain.extend(quote!(.run_on(#krate::RunOn::#run_on)));
+
+    fn output(&self) -> TokenStream {
+        if !self.usable.output {
+            return quote!(());
+        }
+        let (returned, private) = (self.item.returned(), self.private());
+        let span = returned.span();
+        quote_spanned!(span=> <#returned as #private::IntoOutcome>::Output)
     }
+
+    fn perform(&self) -> TokenStream {
+        let private = self.private();
+        let function = self.item.name();
+        let (span, hidden) = (function.span(), Span::mixed_site());
+        let (input, context) = (Ident::new("__input", hidden), Ident::new("__context", hidden));
+        let body = if self.usable.input && self.usable.call && self.usable.output {
+            self.body(&input, &context)
+        } else {
+            quote!(
+                let _ = (#input, #context);
+                ::core::result::Result::Ok(#private::Outcome::retry())
+            )
+        };
+        let returned = quote_spanned! {span=>
+            impl ::core::future::Future<
+                Output = ::core::result::Result<#private::Outcome<Self::Output>, #private::TaskError>,
+            > + ::core::marker::Send
+        };
+        quote! {
+            fn perform(#input: Self::Input, #context: #private::TaskContext) -> #returned {
+                async move { #body }
+            }
+        }
+    }
+
+    /// Takes the arguments out of the context and calls the function.
+    fn body(&self, input: &Ident, context: &Ident) -> TokenStream {
+        let private = self.private();
+        let function = self.item.name();
+        let extracted = &self.item.extracted;
+        let names: Vec<_> = (0..extracted.len())
+            .map(|index| Ident::new(&format!("__argument{index}"), Span::mixed_site()))
+            .collect();
+        let (given, ignored) = match &self.item.input {
+            Some(_) => (Some(quote!(#input,)), None),
+            None => (None, Some(quote!(let () = #input;))),
+        };
+        let wait = self.item.sig.asyncness.map(|_| quote!(.await));
+        let span = self.item.returned().span();
+        let returned = Ident::new("__returned", Span::mixed_site());
+        let end = if let Some((_, path)) = &self.options.retry_if {
+            quote!(#private::into_outcome_if(#returned, #path))
+        } else {
+            quote_spanned!(span=> #private::IntoOutcome::into_outcome(#returned))
+        };
+        quote! {
+            #ignored
+            #(let #names = <#extracted as #private::FromTaskContext>::from_task_context(&#context)?;)*
+            ::core::mem::drop(#context);
+            let #returned = #function(#given #(#names),*)#wait;
+            #end
+        }
+    }
+
+    /// The options as a constant, of the user's own words.
+    fn options(&self) -> TokenStream {
+        let private = self.private();
+        let options = self.options;
+        let mut chain = quote!(#private::TaskOptions::new());
+        match &options.id {
+            Some(Id::Text(text)) => chain.extend(id_format::expand(text, &self.name, &private)),
+            Some(Id::Function(path)) => chain.extend(quote!(.id_with(#path))),
+            None => {}
+        }
+        let mut add = |tokens: Option<TokenStream>| chain.extend(tokens);
+        add(options.policy.as_ref().map(|word| quote!(.policy(#private::ExistingWorkPolicy::#word))));
+        add(options.network.as_ref().map(|word| quote!(.network(#private::NetworkType::#word))));
+        add(options.retry.as_ref().map(|retry| {
+            let retry = retry_options(retry, &private);
+            quote!(.retry(#retry))
+        }));
+        let time = |time: Duration| duration(time, &private);
+        add(options.timeout.as_ref().map(|it| time(it.value)).map(|it| quote!(.timeout(#it))));
+        add(options.delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.delay(#it))));
+        add(options.concurrency.as_ref().map(|limit| quote!(.concurrency(#limit))));
+        add(options.run_on.as_ref().map(|word| quote!(.run_on(#private::RunOn::#word))));
+        chain
+    }
+
+    fn registration(&self) -> TokenStream {
+        if !self.registered {
+            return TokenStream::new();
+        }
+        let (name, private) = (&self.name, self.private());
+        let conditions = self.conditions();
+        // The place of these three is what they answer.
+        let place = quote_spanned! {self.item.name().span()=>
+            ::core::file!(), ::core::line!(), ::core::column!()
+        };
+        quote!(#conditions #private::register! { #name, #place })
+    }
+}
+
+fn retry_options(retry: &RetryOptions, private: &TokenStream) -> TokenStream {
+    let mut chain = quote!(#private::RetryOptions::new());
+    let mut add = |tokens: Option<TokenStream>| chain.extend(tokens);
+    add(retry.max_attempts.as_ref().map(|number| quote!(.max_attempts(#number))));
+    add(retry.backoff.as_ref().map(|word| quote!(.backoff(#private::Backoff::#word))));
+    let time = |time: Duration| duration(time, private);
+    add(retry.delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.delay(#it))));
+    add(retry.max_delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.max_delay(#it))));
+    add(retry.jitter.as_ref().map(|number| {
+        let value = number.value;
+        quote!(.jitter(#value))
+    }));
     chain
 }
 
-fn retry_chain(retry: &RetryOptions, krate: &TokenStream) -> TokenStream {
-    let mut chain = TokenStream::new();
-    if let Some(attempts) = &retry.max_attempts {
-        let value = attempts.value;
-        chain.extend(quote!(.max_attempts(#value)));
-    }
-    if let Some(backoff) = &retry.backoff {
-        chain.extend(quote!(.backoff(#krate::Backoff::#backoff)));
-    }
-    for (method, time) in [("delay", &retry.delay), ("max_delay", &retry.max_delay)] {
-        if let Some(time) = time {
-            chain.extend(call(method, &duration(time.value, krate)));
-        }
-    }
-    if let Some(jitter) = &retry.jitter {
-        let value = jitter.value;
-        chain.extend(quote!(.jitter(#value)));
-    }
-    chain
-}
-
-fn call(method: &str, argument: &TokenStream) -> TokenStream {
-    let method = Ident::new(method, Span::mixed_site());
-    quote!(.#method(#argument))
-}
-
-fn duration(length: Duration, krate: &TokenStream) -> TokenStream {
-    let (seconds, nanos) = (length.as_secs(), length.subsec_nanos());
-    quote!(#krate::Duration::new(#seconds, #nanos))
+fn duration(value: Duration, private: &TokenStream) -> TokenStream {
+    // A duration that can be written is shorter than a hundred years, which fits.
+    let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+    quote!(#private::Duration::from_millis(#millis))
 }

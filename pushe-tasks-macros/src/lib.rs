@@ -1,45 +1,81 @@
-//! The attribute of pushe-tasks.
+//! The attribute of pushe-tasks; use it through that crate.
 //!
-//! Invariant: it only translates. It checks, then emits a few lines that call `pushe_tasks::__private`; it knows no store
-//! and no runtime.
+//! Invariant: it knows no store and nothing of the runtime but `pushe_tasks::__private`. It reads, checks
+//! and writes a few lines; anything that can live in the runtime lives there.
 
 mod check;
 mod diag;
 mod expand;
-mod id;
+mod id_format;
 mod item;
 mod messages;
+mod naming;
 mod options;
 mod value;
 
-use proc_macro::TokenStream;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use diag::Diagnostics;
+use expand::Task;
+use item::Item;
+use options::Options;
 
 /// Makes a task of a function.
 ///
-/// `async fn upload_photo` stays callable as it was written; beside it stand the type `UploadPhoto`, its options
-/// `UploadPhoto::OPTIONS` and `UploadPhoto::schedule(input)`, which begins to schedule one piece of work. A task without
-/// input has `schedule()`.
+/// The function stays as it is and can be called. Beside it stands a type with the function's name in
+/// `UpperCamel`, its visibility and its documentation, which implements `Task`, holds the options as
+/// `OPTIONS`, and schedules work with `schedule(input)`; a task without input has `schedule()`.
 ///
-/// | option | what it says | default |
+/// The first argument is the input, unless its type is `State`, `TaskContext` or `CancellationToken` or
+/// it bears `#[extract]`; `#[input]` says the other way. Every further argument is extracted.
+///
+/// # Options
+/// | option | meaning | default |
 /// |---|---|---|
-/// | `name = "..."` | the stored name, by which the code is found again | the type's name |
-/// | `aliases("...")` | earlier stored names | none |
-/// | `task = OtherName` | the name of the generated type | the function's, in upper camel case |
-/// | `id = "upload/{album}"` | the unique id, formatted from the input's fields | none: every call is its own work |
-/// | `id = path` | a function from `&Input` to `String` that makes the id | |
-/// | `policy = Keep` | what scheduling does when unfinished work bears the id: `Keep`, `Replace`, `Append` | `Append` |
-/// | `network = Connected` | the network that it needs: `Connected`, `NotRequired` | `NotRequired` |
-/// | `retry(..)` | `max_attempts`, `backoff = Exponential`, `delay`, `max_delay`, `jitter` | no end, 30 s, 5 h, 0.1 |
-/// | `retry_if = path` | a function from `&Error` to `bool`; `false` fails at once | every error is retried |
-/// | `timeout = "10m"` | how long an attempt may take | no limit |
-/// | `delay = "5s"` | the earliest start, counted from `schedule` | at once |
-/// | `concurrency = 4` | the most bodies of this task at once | the scheduler's limit |
-/// | `run_on = Cpu` | `Io`, `Cpu` (one thread), or `Blocking` for a plain `fn` | `Io` |
-/// | `crate = ::path` | where `pushe_tasks` is | `::pushe_tasks` |
-///
-/// The first argument is the input unless its type is `State`, `TaskContext` or `CancellationToken`, or it bears
-/// `#[extract]`; `#[input]` says the other way. Arguments after it are extracted.
+/// | `name = "..."` | the name stored with the work | the type's name |
+/// | `aliases("...", ..)` | earlier names, under which stored work is still found | none |
+/// | `task = OtherName` | the name of the type | the function's name |
+/// | `id = "a/{field}"`, `id = path::to_fn` | the id of the work, made from its input | none |
+/// | `policy = Keep`, `Replace`, `Append` | what happens to unfinished work with that id | `Append` |
+/// | `network = Connected`, `NotRequired` | the network that the work needs | `NotRequired` |
+/// | `retry(max_attempts = 8, backoff = Exponential, delay = "30s", max_delay = "5h", jitter = 0.1)` | how failed attempts are made again | as written, any number of attempts |
+/// | `retry_if = path::to_fn` | `fn(&E) -> bool`; an error it refuses fails at once | none |
+/// | `timeout = "10m"` | the longest time for one attempt | none |
+/// | `delay = "5s"` | the least time from scheduling to the first attempt | none |
+/// | `concurrency = 4` | how many pieces of its work run at a time | no limit |
+/// | `run_on = Io`, `Cpu`, `Blocking` | where the body runs; `Blocking` takes a plain `fn` | `Io` |
+/// | `crate = ::path` | where this crate is found | `::pushe_tasks` |
 #[proc_macro_attribute]
-pub fn pushe_task(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::task(options.into(), item.into()).into()
+pub fn pushe_task(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    task(options.into(), &item.into()).into()
+}
+
+fn task(options: TokenStream, tokens: &TokenStream) -> TokenStream {
+    let mut diag = Diagnostics::default();
+    let options = Options::read(options, &mut diag);
+    let Some(item) = Item::read(tokens.clone(), &mut diag) else {
+        let errors = diag.into_items();
+        return quote!(#tokens #errors);
+    };
+    let usable = check::signature(&item, &mut diag);
+    check::options(&options, &item, &mut diag);
+
+    let registered = diag.is_empty();
+    let name = naming::fallback_name(&options, &item);
+    let options = if registered { options } else { options.without_values() };
+    let beside =
+        (!item.is_method).then(|| Task { item: &item, options: &options, name, usable, registered }.expand());
+    let errors = diag.into_items();
+    quote!(#item #beside #errors)
+}
+
+impl ToTokens for Item {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attrs, vis, sig, body, .. } = self;
+        tokens.extend(quote!(#(#attrs)* #vis #sig #body));
+    }
 }

@@ -141,6 +141,11 @@ impl Options {
         }
         options
     }
+
+    /// What a task without any options has, in the same crate and under the same type name.
+    pub(crate) fn without_values(self) -> Self {
+        Self { task: self.task, krate: self.krate, ..Self::default() }
+    }
 }
 
 impl RetryOptions {
@@ -223,11 +228,11 @@ fn value(input: ParseStream<'_>, key: &Ident, spec: &Key, diag: &mut Diagnostics
         return None;
     }
     let span = input.span();
-    let Ok(value) = input.parse() else {
+    let value = input.parse().ok().map(Value::Expr);
+    if value.is_none() {
         diag.at(span, messages::takes(spec.name, spec.kind, spec.example));
-        return None;
-    };
-    Some(Value::Expr(value))
+    }
+    value
 }
 
 fn skip_past_comma(input: ParseStream<'_>) {

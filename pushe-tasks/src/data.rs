@@ -179,6 +179,7 @@ from_values! {
     &[u8] => |value| Self::Bytes(value.to_vec());
     Vec<DataValue> => |values| Self::List(values);
     Vec<bool> => |values| values.into_iter().collect();
+    Vec<i32> => |values| values.into_iter().collect();
     Vec<i64> => |values| values.into_iter().collect();
     Vec<f64> => |values| values.into_iter().collect();
     Vec<String> => |values| values.into_iter().collect();

@@ -3,9 +3,9 @@
 //! Invariant: the attribute names nothing of this crate except through this module.
 
 use std::error::Error;
-use std::future::Future;
-use std::pin::Pin;
 
+pub use std::format;
+pub use std::string::String;
 pub use std::time::Duration;
 
 #[cfg(feature = "inventory")]
@@ -54,9 +54,4 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     crate::outcome::into_outcome_if(returned, retry_if)
-}
-
-/// The future of a task's function; that it is `Send` is asked here, on the function's name, and nowhere else.
-pub fn sendable<F: Future + Send + 'static>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send>> {
-    Box::pin(future)
 }

@@ -1,8 +1,0 @@
-use pushe_tasks::prelude::*;
-
-#[pushe_task]
-async fn send() -> u8 {
-    1
-}
-
-fn main() {}
