@@ -182,7 +182,7 @@ fn a_store_that_is_newer_than_this_build_is_refused() {
 /// Writes a fact of the store as another build might.
 fn put_fact(disk: &SimDisk, key: &[u8], value: &[u8]) {
     use crate::tables::{Table, TablesMut as _};
-    let backend = backend::Counted::new(disk.handle().unwrap(), Arc::default());
+    let backend = backend::Counted::new(disk.handle().unwrap().into(), Arc::default());
     let database = redb::Builder::new().create_with_backend(backend).unwrap();
     let transaction = database.begin_write().unwrap();
     let mut tables = WriteTables::new(&transaction);
