@@ -74,13 +74,13 @@ mod redb {
 
         use super::*;
 
-        struct Disk {
+        struct Cut {
             store: RedbStore,
             disk: SimDisk,
             cuts: u64,
         }
 
-        impl Disk {
+        impl Cut {
             fn open(disk: SimDisk, cuts: u64) -> Box<Self> {
                 let medium = Box::new(disk.clone());
                 let store = RedbStore::open_on(medium, StoreOptions::default(), opening()).unwrap();
@@ -88,7 +88,7 @@ mod redb {
             }
         }
 
-        impl Harness for Disk {
+        impl Harness for Cut {
             fn store(&mut self) -> &mut dyn Store {
                 &mut self.store
             }
@@ -102,6 +102,6 @@ mod redb {
             }
         }
 
-        pushe_tasks_store::conformance_suite!(|| Disk::open(SimDisk::new(1), 1));
+        pushe_tasks_store::conformance_suite!(|| Cut::open(SimDisk::new(1), 1));
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct Mishap {
 
 impl Mishap {
     /// An error that redb answered.
-    pub(super) fn answered(text: impl ToString) -> Self {
-        Self { text: text.to_string(), panicked: false }
+    pub(super) fn answered(text: String) -> Self {
+        Self { text, panicked: false }
     }
 }
 
@@ -26,7 +26,7 @@ impl Mishap {
 pub(super) fn contain<R, E: ToString>(work: impl FnOnce() -> Result<R, E>) -> Result<R, Mishap> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Mishap::answered(error)),
+        Ok(Err(error)) => Err(Mishap::answered(error.to_string())),
         Err(panic) => Err(Mishap { text: text_of(panic.as_ref()), panicked: true }),
     }
 }

@@ -197,7 +197,7 @@ impl Store for RedbStore {
         };
         let transaction = match open::begin(database, self.options.durability) {
             Ok(transaction) => transaction,
-            Err(mishap) => return Err(self.undone(mishap)),
+            Err(mishap) => return Err(self.undone(&mishap)),
         };
         let mut tables = WriteTables::new(&transaction);
         let applied =
@@ -215,7 +215,7 @@ impl Store for RedbStore {
                 let refused = || Mishap::answered(result.err().map_or_else(String::new, |error| error.0));
                 let mishap = trouble.err().unwrap_or_else(refused);
                 put_away(transaction, Some(&mishap));
-                return Err(self.undone(mishap));
+                return Err(self.undone(&mishap));
             }
         };
         if !finished.wrote {
@@ -229,7 +229,7 @@ impl Store for RedbStore {
                 self.committed(finished.changes.commit);
                 Ok(finished.changes)
             }
-            Err(mishap) => self.resolve(mishap, finished.changes),
+            Err(mishap) => self.resolve(&mishap, finished.changes),
         }
     }
 
@@ -242,10 +242,10 @@ impl Store for RedbStore {
         self.volatile.discard();
         let tables = match contain(|| database.begin_read()) {
             Ok(transaction) => ReadTables::new(transaction),
-            Err(mishap) => return Err(self.undone(mishap)),
+            Err(mishap) => return Err(self.undone(&mishap)),
         };
         body(&Snapshot { tables: &tables, volatile: &self.volatile });
-        tables.finish().map_err(|mishap| self.undone(mishap))
+        tables.finish().map_err(|mishap| self.undone(&mishap))
     }
 
     fn facts(&self) -> &StoreFacts {

@@ -72,15 +72,15 @@ impl RedbStore {
     }
 
     /// The transaction did not get as far as its commit: it is undone.
-    pub(super) fn undone(&mut self, mishap: Mishap) -> StoreError {
-        let trouble = self.give_up(&mishap);
+    pub(super) fn undone(&mut self, mishap: &Mishap) -> StoreError {
+        let trouble = self.give_up(mishap);
         self.volatile.discard();
         trouble.undone()
     }
 
     /// The commit failed: opens the store anew to see what became of it.
-    pub(super) fn resolve(&mut self, mishap: Mishap, changes: Changes) -> Result<Changes, StoreError> {
-        let trouble = self.give_up(&mishap);
+    pub(super) fn resolve(&mut self, mishap: &Mishap, changes: Changes) -> Result<Changes, StoreError> {
+        let trouble = self.give_up(mishap);
         match self.reopen(Some(changes.commit)) {
             Ok(shown) if shown.certain && shown.commit == changes.commit => Ok(changes),
             Ok(shown) if shown.commit < changes.commit => Err(trouble.undone()),

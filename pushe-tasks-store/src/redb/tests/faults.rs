@@ -191,7 +191,7 @@ fn a_full_disk_refuses_new_work_and_lets_running_work_end() {
     disk.set_capacity(u64::MAX);
     told.enqueue(&mut store, 50);
     assert_eq!(store.facts().health, StoreHealth::Healthy);
-    assert_eq!(disk.release_reserve().unwrap(), true, "the reserve was set aside again");
+    assert!(disk.release_reserve().unwrap(), "the reserve was set aside again");
     told.check(&mut store, "with room again");
 }
 

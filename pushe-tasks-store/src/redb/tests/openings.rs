@@ -93,7 +93,7 @@ fn a_second_opener_in_another_process_is_told_who_has_it() {
     if let Some(path) = std::env::var_os("PUSHE_HOLD") {
         let opening = Opening { program: "the holder".to_owned(), ..opening(1) };
         let _store = RedbStore::open(path, StoreOptions::default(), opening).unwrap();
-        println!("held");
+        say("held");
         let _ = std::io::stdin().read_line(&mut String::new());
         return;
     }
