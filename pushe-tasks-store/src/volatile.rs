@@ -152,6 +152,7 @@ impl Volatile {
     }
 
     /// Takes over what lives in this process from the store that this one was opened in the place of.
+    #[cfg(feature = "redb")]
     pub(crate) fn inherit(&mut self, before: Self) {
         self.rescued = before.rescued;
         self.living = before.into_living();

@@ -90,12 +90,12 @@ impl Ledger {
 /// The wrapper.
 #[derive(Debug)]
 pub(super) struct Counted {
-    inner: Box<dyn StorageBackend>,
+    inner: Arc<dyn StorageBackend>,
     ledger: Arc<Ledger>,
 }
 
 impl Counted {
-    pub(super) fn new(inner: Box<dyn StorageBackend>, ledger: Arc<Ledger>) -> Self {
+    pub(super) fn new(inner: Arc<dyn StorageBackend>, ledger: Arc<Ledger>) -> Self {
         Self { inner, ledger }
     }
 }
@@ -168,7 +168,7 @@ mod tests {
 
     fn wrapped(file: &tempfile::NamedTempFile) -> Counted {
         let backend = FileBackend::new(file.reopen().unwrap()).unwrap();
-        Counted::new(Box::new(backend), Arc::default())
+        Counted::new(Arc::new(backend), Arc::default())
     }
 
     #[test]

@@ -66,9 +66,8 @@ impl Locked {
     /// Takes the lock, and makes sure that it is one.
     pub(super) fn take(medium: &dyn Medium) -> Result<Self, Refusal> {
         let handle = medium.handle()?;
-        match try_lock(&*handle)? {
-            true => {}
-            false => return Err(Refusal::InUse),
+        if !try_lock(&*handle)? {
+            return Err(Refusal::InUse);
         }
         // From here on the drop gives the lock back.
         let locked = Self(handle);

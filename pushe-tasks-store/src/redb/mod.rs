@@ -25,10 +25,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::backend::Ledger;
-use self::contain::{contain, contain_drop};
+use self::contain::{Mishap, contain, put_away};
 use self::file::StoreFile;
 use self::open::Plan;
 use self::supervise::Trouble;
@@ -55,7 +55,7 @@ pub struct RedbStore {
     /// The note that is left beside the store.
     note: Owner,
     /// `None` from an error until the store has been opened anew.
-    database: Option<Database>,
+    database: Option<(Database, Arc<dyn StorageBackend>)>,
     /// Why there is no database.
     trouble: Option<Trouble>,
     volatile: Volatile,
@@ -122,7 +122,7 @@ impl RedbStore {
         let mut store = Self {
             acknowledged: adopted.volatile.counters.commit,
             volatile: adopted.volatile,
-            database: Some(opened.database),
+            database: Some((opened.database, opened.handle)),
             trouble: None,
             misplaced: false,
             short_of_room: false,
@@ -140,6 +140,21 @@ impl RedbStore {
     /// What has been asked of the disk since the store was opened.
     pub fn disk_counts(&self) -> DiskCounts {
         self.ledger.counts()
+    }
+
+    /// Compares what cannot be seen through the verbs, the indexes, with the records; says what does not agree.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn check(&mut self) -> Result<(), String> {
+        let Some((database, _)) = &self.database else {
+            return Err("it is not open".to_owned());
+        };
+        self.volatile.discard();
+        let tables = ReadTables::new(database.begin_read().map_err(|error| error.to_string())?);
+        match crate::check::check(&tables, &self.volatile) {
+            Ok(wrong) if wrong.is_empty() => Ok(()),
+            Ok(wrong) => Err(wrong.join("; ")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     fn created(&self) -> bool {
@@ -177,12 +192,12 @@ impl Store for RedbStore {
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         self.check_place()?;
         self.revive()?;
-        let Some(database) = &self.database else {
+        let Some((database, _)) = &self.database else {
             return Err(StoreError::Failed("it is not open".to_owned()));
         };
         let transaction = match open::begin(database, self.options.durability) {
             Ok(transaction) => transaction,
-            Err(text) => return Err(self.undone(text)),
+            Err(mishap) => return Err(self.undone(&mishap)),
         };
         let mut tables = WriteTables::new(&transaction);
         let applied =
@@ -190,54 +205,47 @@ impl Store for RedbStore {
         let trouble = tables.finish();
         let finished = match (applied, trouble) {
             // Panics of redb end within the tables: this one is the caller's, and goes back to it.
-            (Err(panic), _) => {
-                contain_drop(transaction);
+            (Err(panic), trouble) => {
+                put_away(transaction, trouble.as_ref().err());
                 self.volatile.discard();
                 resume_unwind(panic)
             }
-            (Ok(Err(error)), _) => {
-                contain_drop(transaction);
-                return Err(self.undone(error.0));
-            }
-            (Ok(Ok(_)), Err(text)) => {
-                contain_drop(transaction);
-                return Err(self.undone(text));
-            }
             (Ok(Ok(finished)), Ok(())) => finished,
+            (Ok(result), trouble) => {
+                let refused = || Mishap::answered(result.err().map_or_else(String::new, |error| error.0));
+                let mishap = trouble.err().unwrap_or_else(refused);
+                put_away(transaction, Some(&mishap));
+                return Err(self.undone(&mishap));
+            }
         };
         if !finished.wrote {
-            contain_drop(transaction);
+            put_away(transaction, None);
             self.volatile.keep();
             return Ok(finished.changes);
         }
-        match commit(transaction) {
+        match contain(|| transaction.commit()) {
             Ok(()) => {
                 self.volatile.keep();
                 self.committed(finished.changes.commit);
                 Ok(finished.changes)
             }
-            Err(text) => self.resolve(text, finished.changes),
+            Err(mishap) => self.resolve(&mishap, finished.changes),
         }
     }
 
     fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError> {
         self.revive()?;
-        let Some(database) = &self.database else {
+        let Some((database, _)) = &self.database else {
             return Err(StoreError::Failed("it is not open".to_owned()));
         };
         // What a panic within a transaction before has left.
         self.volatile.discard();
-        let begun = contain(|| database.begin_read().map_err(|error| error.to_string()));
-        let tables = match begun.and_then(|begun| begun) {
+        let tables = match contain(|| database.begin_read()) {
             Ok(transaction) => ReadTables::new(transaction),
-            Err(text) => return Err(self.undone(text)),
+            Err(mishap) => return Err(self.undone(&mishap)),
         };
         body(&Snapshot { tables: &tables, volatile: &self.volatile });
-        let trouble = tables.finish();
-        match trouble {
-            Ok(()) => Ok(()),
-            Err(text) => Err(self.undone(text)),
-        }
+        tables.finish().map_err(|mishap| self.undone(&mishap))
     }
 
     fn facts(&self) -> &StoreFacts {
@@ -247,12 +255,8 @@ impl Store for RedbStore {
 
 impl Drop for RedbStore {
     fn drop(&mut self) {
-        contain_drop(self.database.take());
+        put_away(self.database.take(), None);
     }
-}
-
-fn commit(transaction: WriteTransaction) -> Result<(), String> {
-    contain(|| transaction.commit().map_err(|error| error.to_string())).and_then(|result| result)
 }
 
 /// Compares the store with what the note beside it says.

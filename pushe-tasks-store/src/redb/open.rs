@@ -7,10 +7,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use redb::{Builder, Database, DatabaseError, StorageError, WriteTransaction};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError, WriteTransaction};
 
 use super::backend::{Counted, Ledger};
-use super::contain::{contain, contain_drop};
+use super::contain::{Mishap, contain, put_away};
 use super::inspect::{Found, Locked, Refusal};
 use super::medium::{Guarded, Medium};
 use super::options::{Durability, StoreOptions};
@@ -36,6 +36,8 @@ pub(super) struct Plan<'a> {
 /// A database that redb has opened.
 pub(super) struct OpenDatabase {
     pub(super) database: Database,
+    /// What the database reaches its bytes through.
+    pub(super) handle: Arc<dyn StorageBackend>,
     /// Whether recovery is known to have read the disk; `None` where there was nothing to recover.
     pub(super) guarded: Option<Guarded>,
     pub(super) findings: Vec<Finding>,
@@ -66,17 +68,17 @@ impl Plan<'_> {
     pub(super) fn open(&self) -> Result<OpenDatabase, OpenError> {
         let mut findings = Vec::new();
         let (guarded, bytes) = self.prepare(&mut findings)?;
-        let handle = self.medium.handle().map_err(|error| self.io(error))?;
-        let backend = Counted::new(handle, Arc::clone(self.ledger));
+        let handle: Arc<dyn StorageBackend> = self.medium.handle().map_err(|error| self.io(error))?.into();
+        let backend = Counted::new(Arc::clone(&handle), Arc::clone(self.ledger));
         let check = self.check_pages || self.options.integrity.checks(bytes);
         let opened = contain(|| {
-            Builder::new()
-                .set_cache_size(self.options.cache_bytes)
-                .set_check_integrity_on_open(check && bytes > 0)
-                .create_with_backend(backend)
+            let mut builder = Builder::new();
+            builder.set_cache_size(self.options.cache_bytes).set_check_integrity_on_open(check && bytes > 0);
+            Ok::<_, String>(builder.create_with_backend(backend))
         });
-        let database = opened.map_err(|panic| self.damaged(panic))?.map_err(|error| self.explain(error))?;
-        Ok(OpenDatabase { database, guarded, findings })
+        let database =
+            opened.map_err(|mishap| self.damaged(mishap.text))?.map_err(|error| self.explain(error))?;
+        Ok(OpenDatabase { database, handle, guarded, findings })
     }
 
     /// Judges the file, wipes what was half-created, and guards what is to be recovered. Answers its length too.
@@ -126,32 +128,33 @@ impl Plan<'_> {
 
     /// Takes the database over as a store: counts the epoch and loads what is kept in memory.
     pub(super) fn adopt(&self, database: &Database) -> Result<Opened, OpenError> {
-        let transaction = begin(database, self.options.durability).map_err(|text| self.failed(&text))?;
+        let transaction =
+            begin(database, self.options.durability).map_err(|mishap| self.failed(mishap.text))?;
         let mut tables = WriteTables::new(&transaction);
         let opened = meta::open(&mut tables, self.note.uuid, None);
         let opened = match (opened, tables.finish()) {
             (Ok(opened), Ok(())) => opened,
-            (opened, finished) => {
-                contain_drop(transaction);
-                return Err(match opened {
-                    Err(OpenFault::Newer { found }) => {
+            (_, Err(mishap)) => {
+                put_away(transaction, Some(&mishap));
+                return Err(self.failed(mishap.text));
+            }
+            (Err(fault), Ok(())) => {
+                put_away(transaction, None);
+                return Err(match fault {
+                    OpenFault::Newer { found } => {
                         OpenError::Newer { path: self.path(), found, known: STORE_FORMAT }
                     }
-                    Err(OpenFault::Damaged(detail)) => self.damaged(detail),
-                    Err(OpenFault::Tables(error)) => self.failed(&error.0),
-                    Ok(_) => self.failed(&finished.err().unwrap_or_default()),
+                    OpenFault::Damaged(detail) => self.damaged(detail),
+                    OpenFault::Tables(error) => self.failed(error.0),
                 });
             }
         };
-        match contain(|| transaction.commit()) {
-            Ok(Ok(())) => Ok(opened),
-            Ok(Err(error)) => Err(self.failed(&error.to_string())),
-            Err(panic) => Err(self.damaged(panic)),
-        }
+        contain(|| transaction.commit()).map_err(|mishap| self.failed(mishap.text))?;
+        Ok(opened)
     }
 
     /// A failed transaction: what the disk said, or else damage.
-    fn failed(&self, text: &str) -> OpenError {
+    fn failed(&self, text: String) -> OpenError {
         match self.ledger.take_error() {
             Some(error) => {
                 self.io(io::Error::new(error.kind, format!("{} failed: {}", error.call, error.text)))
@@ -176,11 +179,10 @@ impl Plan<'_> {
 }
 
 /// Begins a write transaction.
-pub(super) fn begin(database: &Database, durability: Durability) -> Result<WriteTransaction, String> {
-    let begun = contain(|| {
-        let mut transaction = database.begin_write().map_err(|error| error.to_string())?;
+pub(super) fn begin(database: &Database, durability: Durability) -> Result<WriteTransaction, Mishap> {
+    contain(|| {
+        let mut transaction = database.begin_write()?;
         transaction.set_two_phase_commit(durability == Durability::Paranoid);
-        Ok(transaction)
-    });
-    begun.and_then(|begun| begun)
+        Ok::<_, redb::TransactionError>(transaction)
+    })
 }

@@ -442,7 +442,8 @@ impl Medium for SimDisk {
         let handle = self.handle()?;
         handle.sync_data().or_else(|_| handle.sync_data())?;
         let mut state = self.state();
-        state.cache = state.durable.clone();
+        let State { cache, durable, .. } = &mut *state;
+        cache.clone_from(durable);
         Ok(Guarded::FromDisk)
     }
 
@@ -502,7 +503,7 @@ fn ends(start: Bound<u64>, end: Bound<u64>) -> (u64, u64) {
     (start, end)
 }
 
-/// SplitMix64: the next number below `limit`.
+/// The `SplitMix64` generator: the next number below `limit`.
 fn below(random: &mut u64, limit: u64) -> u64 {
     *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *random;

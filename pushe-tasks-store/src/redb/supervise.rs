@@ -8,7 +8,7 @@ use std::io;
 
 use super::RedbStore;
 use super::backend::DiskError;
-use super::contain::contain_drop;
+use super::contain::{Mishap, put_away};
 use super::medium::Guarded;
 use super::open::Plan;
 use crate::change::Changes;
@@ -25,13 +25,13 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    fn of(error: Option<DiskError>, text: String) -> Self {
+    fn of(error: Option<DiskError>, mishap: &Mishap) -> Self {
         match error {
             Some(error) => {
                 let full = error.is_full();
                 Self { text: format!("{} failed: {}", error.call, error.text), full, contents: false }
             }
-            None => Self { text, full: false, contents: true },
+            None => Self { text: mishap.text.clone(), full: false, contents: true },
         }
     }
 
@@ -72,15 +72,15 @@ impl RedbStore {
     }
 
     /// The transaction did not get as far as its commit: it is undone.
-    pub(super) fn undone(&mut self, text: String) -> StoreError {
-        let trouble = self.give_up(text);
+    pub(super) fn undone(&mut self, mishap: &Mishap) -> StoreError {
+        let trouble = self.give_up(mishap);
         self.volatile.discard();
         trouble.undone()
     }
 
     /// The commit failed: opens the store anew to see what became of it.
-    pub(super) fn resolve(&mut self, text: String, changes: Changes) -> Result<Changes, StoreError> {
-        let trouble = self.give_up(text);
+    pub(super) fn resolve(&mut self, mishap: &Mishap, changes: Changes) -> Result<Changes, StoreError> {
+        let trouble = self.give_up(mishap);
         match self.reopen(Some(changes.commit)) {
             Ok(shown) if shown.certain && shown.commit == changes.commit => Ok(changes),
             Ok(shown) if shown.commit < changes.commit => Err(trouble.undone()),
@@ -107,9 +107,15 @@ impl RedbStore {
         }
     }
 
-    fn give_up(&mut self, text: String) -> Trouble {
-        let trouble = Trouble::of(self.ledger.take_error(), text);
-        contain_drop(self.database.take());
+    fn give_up(&mut self, mishap: &Mishap) -> Trouble {
+        let trouble = Trouble::of(self.ledger.take_error(), mishap);
+        if let Some((database, handle)) = self.database.take() {
+            put_away(database, Some(mishap));
+            if mishap.panicked {
+                // The database is leaked, and its locks must not be.
+                let _ = handle.close();
+            }
+        }
         // What closing has met follows from the first error.
         self.ledger.take_error();
         if trouble.full {
@@ -140,12 +146,12 @@ impl RedbStore {
         let tried = plan.open().and_then(|opened| match plan.adopt(&opened.database) {
             Ok(adopted) if adopted.uuid == self.facts.uuid => Ok((opened, adopted)),
             Ok(_) => {
-                contain_drop(opened.database);
+                put_away(opened.database, None);
                 let detail = "it holds another store than the one that was open".to_owned();
                 Err(OpenError::Damaged { path: self.medium.place().into(), detail })
             }
             Err(error) => {
-                contain_drop(opened.database);
+                put_away(opened.database, None);
                 Err(error)
             }
         });
@@ -180,7 +186,7 @@ impl RedbStore {
         self.acknowledged = commit;
         self.facts.epoch = adopted.epoch;
         self.note.epoch = adopted.epoch;
-        self.database = Some(opened.database);
+        self.database = Some((opened.database, opened.handle));
         self.trouble = None;
         self.leave_note();
         if !self.short_of_room {

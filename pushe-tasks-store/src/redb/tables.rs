@@ -11,8 +11,8 @@ use redb::{
     TableError as RedbTableError, WriteTransaction,
 };
 
-use super::contain::{contain, contain_drop};
-use crate::tables::{Table, TableError, Tables, TablesMut, Visit};
+use super::contain::{Mishap, contain, put_away};
+use crate::tables::{Entry, Table, TableError, Tables, TablesMut, Visit};
 
 type Bytes = &'static [u8];
 
@@ -30,7 +30,7 @@ const fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
 }
 
 /// The first thing that went wrong in a transaction.
-type Trouble = Rc<RefCell<Option<String>>>;
+type Trouble = Rc<RefCell<Option<Mishap>>>;
 
 /// One cell for each table, in the order of `Table::ALL`.
 type Cells<T> = [OnceCell<T>; Table::ALL.len()];
@@ -48,9 +48,8 @@ impl<'txn> WriteTables<'txn> {
     }
 
     /// Closes the tables; answers what went wrong with any of them.
-    pub(super) fn finish(self) -> Result<(), String> {
-        let trouble = self.trouble.take();
-        trouble.map_or(Ok(()), Err)
+    pub(super) fn finish(self) -> Result<(), Mishap> {
+        self.trouble.borrow().clone().map_or(Ok(()), Err)
     }
 
     fn table(&self, table: Table) -> Result<&RedbTable<'txn, Bytes, Bytes>, StorageError> {
@@ -72,11 +71,12 @@ impl<'txn> WriteTables<'txn> {
 
 impl Drop for WriteTables<'_> {
     /// A table writes its root as it closes. Each is closed by itself, so that one that panics cannot meet another that
-    /// does while the stack unwinds, which would end the process.
+    /// does while the stack unwinds.
     fn drop(&mut self) {
+        let trouble = self.trouble.borrow();
         for cell in &mut self.open {
             if let Some(table) = cell.take() {
-                contain_drop(table);
+                put_away(table, trouble.as_ref());
             }
         }
     }
@@ -96,7 +96,7 @@ impl Tables for WriteTables<'_> {
         attempt(&self.trouble, || scan_in(self.table(table)?, from, to, visit))
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TableError> {
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
         attempt(&self.trouble, || last_in(self.table(table)?, from, to))
     }
 }
@@ -145,8 +145,8 @@ impl ReadTables {
     }
 
     /// Ends the transaction; answers what went wrong in it.
-    pub(super) fn finish(self) -> Result<(), String> {
-        self.trouble.take().map_or(Ok(()), Err)
+    pub(super) fn finish(self) -> Result<(), Mishap> {
+        self.trouble.borrow().clone().map_or(Ok(()), Err)
     }
 
     /// The table; `None` where nothing has ever been written to it.
@@ -178,7 +178,7 @@ impl Tables for ReadTables {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(()), |table| scan_in(table, from, to, visit)))
     }
 
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TableError> {
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(None), |table| last_in(table, from, to)))
     }
 }
@@ -213,7 +213,7 @@ fn last_in(
     table: &impl ReadableTable<Bytes, Bytes>,
     from: &[u8],
     to: &[u8],
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, StorageError> {
+) -> Result<Option<Entry>, StorageError> {
     if from >= to {
         return Ok(None);
     }
@@ -221,15 +221,13 @@ fn last_in(
     Ok(last.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
 }
 
-/// Runs one operation; errors and panics of redb become the seam's error, and the first of them is noted.
+/// Runs one operation; what goes wrong becomes the seam's error, and the first of it is noted.
 fn attempt<R>(trouble: &Trouble, work: impl FnOnce() -> Result<R, StorageError>) -> Result<R, TableError> {
-    let text = match contain(work) {
-        Ok(Ok(answer)) => return Ok(answer),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => panic,
-    };
-    trouble.borrow_mut().get_or_insert_with(|| text.clone());
-    Err(TableError(text))
+    contain(work).map_err(|mishap| {
+        let error = TableError(mishap.text.clone());
+        trouble.borrow_mut().get_or_insert(mishap);
+        error
+    })
 }
 
 fn storage_error(error: RedbTableError) -> StorageError {
@@ -241,6 +239,8 @@ fn storage_error(error: RedbTableError) -> StorageError {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use redb::backends::InMemoryBackend;
     use redb::{Database, ReadableDatabase};
@@ -322,6 +322,7 @@ mod tests {
         let result = tables.put(Table::Meta, b"a", b"1", &mut |_| panic!("a damaged page"));
         assert_eq!(result, Err(TableError("redb panicked: a damaged page".into())));
         tables.put(Table::Meta, b"b", b"1", &mut |_| ()).unwrap();
-        assert_eq!(tables.finish(), Err("redb panicked: a damaged page".into()));
+        let mishap = Mishap { text: "redb panicked: a damaged page".into(), panicked: true };
+        assert_eq!(tables.finish(), Err(mishap));
     }
 }

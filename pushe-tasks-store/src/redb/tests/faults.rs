@@ -191,7 +191,7 @@ fn a_full_disk_refuses_new_work_and_lets_running_work_end() {
     disk.set_capacity(u64::MAX);
     told.enqueue(&mut store, 50);
     assert_eq!(store.facts().health, StoreHealth::Healthy);
-    assert_eq!(disk.release_reserve().unwrap(), true, "the reserve was set aside again");
+    assert!(disk.release_reserve().unwrap(), "the reserve was set aside again");
     told.check(&mut store, "with room again");
 }
 
@@ -226,8 +226,8 @@ fn acknowledged_work_that_the_disk_did_not_keep_is_said_aloud() {
     assert!(store.facts().findings.contains(&lost), "{:?}", store.facts().findings);
 }
 
-#[test]
-fn no_damage_panics_into_the_caller() {
+/// A store of many pieces, its image, and the pages that hold nothing but payloads and what stands around them.
+fn image_and_payload_pages() -> (Vec<u8>, Vec<usize>) {
     let disk = SimDisk::new(1);
     let mut store = open_sim(&disk).unwrap();
     for n in 0..200 {
@@ -237,37 +237,71 @@ fn no_damage_panics_into_the_caller() {
     succeed(&mut store, &claimed).unwrap();
     drop(store);
     let image = disk.image();
-    let mut outcomes = [0; 3];
-    for seed in 0..300_u64 {
+    let is_payload = |page: &usize| image[page * 4096..][..4096].windows(400).any(|run| run == [7; 400]);
+    let pages = (1..image.len() / 4096).filter(is_payload).collect();
+    (image, pages)
+}
+
+fn spoil(image: &mut [u8], page: usize, seed: u64) {
+    for (at, byte) in image[page * 4096..][..4096].iter_mut().enumerate() {
+        *byte = seed.wrapping_mul(0x9e37_79b9).to_le_bytes()[at % 4] ^ at.to_le_bytes()[0];
+    }
+}
+
+/// Uses a store in every way; answers whether all went well.
+fn use_all(store: &mut RedbStore) -> bool {
+    let filter = Filter { states: vec![], tasks: vec![], after: None, limit: usize::MAX };
+    let mut well = store.read(&mut |look| well_listed(look.list(&filter))).is_ok();
+    well &= claim(store, 200).is_ok();
+    well & enqueue(store, 1000).is_ok()
+}
+
+fn well_listed(list: Result<Vec<crate::WorkView>, crate::VerbError>) {
+    // A page that does not read fails the verb, and the store says so as well.
+    drop(list);
+}
+
+#[test]
+fn damage_found_at_the_opening_is_an_error() {
+    let (image, _) = image_and_payload_pages();
+    let mut damaged = 0;
+    for seed in 0..200_u64 {
         let mut rotten = image.clone();
-        // Garbage over a page, behind the header.
-        let page = 4096 * (1 + usize::try_from(seed).unwrap() * 7 % (rotten.len() / 4096 - 1));
-        for (at, byte) in rotten[page..page + 4096].iter_mut().enumerate() {
-            *byte = (seed.wrapping_mul(0x9e37_79b9) >> (at % 24)) as u8 ^ at as u8;
-        }
-        let integrity = if seed % 3 == 0 { Integrity::AfterCrash } else { Integrity::Always };
-        let options = StoreOptions { integrity, cache_bytes: 0, ..StoreOptions::default() };
-        // Found at the opening, or met by a store that is open.
-        let early = seed % 2 == 0;
-        let disk = SimDisk::from_image(if early { rotten.clone() } else { image.clone() }, seed);
-        match RedbStore::open_on(Box::new(disk.clone()), options, opening(1)) {
-            Err(OpenError::Damaged { .. }) => outcomes[0] += 1,
+        let pages = rotten.len() / 4096 - 1;
+        spoil(&mut rotten, 1 + usize::try_from(seed).unwrap() * 7 % pages, seed);
+        match open_sim(&SimDisk::from_image(rotten, seed)) {
+            Err(OpenError::Damaged { .. }) => damaged += 1,
             Err(other) => panic!("{other:?}"),
-            Ok(mut store) => {
-                if !early {
-                    let header = disk.image()[..4096].to_vec();
-                    rotten[..4096].copy_from_slice(&header);
-                    disk.restore(rotten);
-                }
-                let filter = Filter { states: vec![], tasks: vec![], after: None, limit: usize::MAX };
-                let mut well = store.read(&mut |look| drop(look.list(&filter))).is_ok();
-                well &= claim(&mut store, 100).is_ok();
-                well &= enqueue(&mut store, 1000).is_ok();
-                outcomes[if well { 1 } else { 2 }] += 1;
+            Ok(mut store) => assert!(use_all(&mut store), "the page held nothing: {:?}", store.facts()),
+        }
+    }
+    assert!((1..200).contains(&damaged), "{damaged}");
+}
+
+#[test]
+fn damage_met_by_an_open_store_is_an_error_and_no_panic() {
+    let (image, payload_pages) = image_and_payload_pages();
+    let mut failed = 0;
+    for page in payload_pages {
+        for seed in 0..5 {
+            let disk = SimDisk::from_image(image.clone(), seed);
+            let options = StoreOptions { cache_bytes: 0, ..StoreOptions::default() };
+            let mut store = RedbStore::open_on(Box::new(disk.clone()), options, opening(1)).unwrap();
+            let mut rotten = disk.image();
+            spoil(&mut rotten, page, seed);
+            disk.restore(rotten);
+            if !use_all(&mut store) {
+                failed += 1;
+                let health = &store.facts().health;
+                assert!(
+                    matches!(health, StoreHealth::Failed(text) if text.contains("damaged")),
+                    "{health:?}"
+                );
+                assert!(matches!(enqueue(&mut store, 2000), Err(StoreError::Failed(_))));
             }
         }
     }
-    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+    assert!(failed > 10, "{failed}");
 }
 
 #[test]

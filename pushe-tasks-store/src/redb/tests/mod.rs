@@ -93,3 +93,9 @@ fn child(test: &str, variable: &str, value: &Path) -> std::process::Command {
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(variable, value);
     command
 }
+
+/// Tells the process that started this one.
+fn say(line: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{line}").unwrap();
+}

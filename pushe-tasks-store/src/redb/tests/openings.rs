@@ -93,7 +93,7 @@ fn a_second_opener_in_another_process_is_told_who_has_it() {
     if let Some(path) = std::env::var_os("PUSHE_HOLD") {
         let opening = Opening { program: "the holder".to_owned(), ..opening(1) };
         let _store = RedbStore::open(path, StoreOptions::default(), opening).unwrap();
-        println!("held");
+        say("held");
         let _ = std::io::stdin().read_line(&mut String::new());
         return;
     }
@@ -182,7 +182,7 @@ fn a_store_that_is_newer_than_this_build_is_refused() {
 /// Writes a fact of the store as another build might.
 fn put_fact(disk: &SimDisk, key: &[u8], value: &[u8]) {
     use crate::tables::{Table, TablesMut as _};
-    let backend = backend::Counted::new(disk.handle().unwrap(), Arc::default());
+    let backend = backend::Counted::new(disk.handle().unwrap().into(), Arc::default());
     let database = redb::Builder::new().create_with_backend(backend).unwrap();
     let transaction = database.begin_write().unwrap();
     let mut tables = WriteTables::new(&transaction);

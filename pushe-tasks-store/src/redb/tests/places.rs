@@ -152,7 +152,7 @@ fn a_file_system_that_cannot_be_written_is_named() {
             let error = open(Path::new(&path).join(name)).unwrap_err();
             assert!(matches!(error, OpenError::ReadOnly { .. }), "{error:?}");
         }
-        println!("refused");
+        say("refused");
         return;
     }
     let error = file::failed(Path::new("a"), std::io::ErrorKind::ReadOnlyFilesystem.into());
