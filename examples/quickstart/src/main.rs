@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use crate::arguments::{Arguments, HELP};
 use crate::report::Report;
 use crate::server::Server;
-use crate::upload::Upload;
+use crate::upload::{Document, Upload};
 
 /// After this time without news the program says what the work waits for.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -68,7 +68,6 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let scheduler = TaskScheduler::builder(&arguments.store)
         .state(server)
         .state(report.clone())
-        .register::<Upload>()
         .stop_on_signals()
         .start()
         .await?;
@@ -107,9 +106,11 @@ async fn schedule(
 ) -> Result<Vec<(WorkId, String)>, Box<dyn Error>> {
     let (mut work, mut new) = (Vec::new(), Vec::new());
     for path in &arguments.files {
-        let upload = Schedule::<Upload>::new(Upload { path: path.clone() });
+        let document = Document { path: path.clone() };
+        let id = Upload::OPTIONS.task_id(&document).expect("the attribute gives each upload an id");
+        let upload = Upload::schedule(document);
         let upload = arguments.network.into_iter().fold(upload, Schedule::network);
-        match scheduler.info(Upload::task_id(path)).await {
+        match scheduler.info(&*id).await {
             Ok(info) if info.state == WorkState::Succeeded && !has_changed(path, info.enqueued_at) => {
                 report.stored_before(path);
             }

@@ -4,10 +4,9 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::Duration;
 
+use pushe_tasks::WorkId;
 use pushe_tasks::prelude::*;
-use pushe_tasks::{FromTaskContext, MissingState, RetryOptions, StateMap, TaskOptions, WorkId};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,56 +14,33 @@ use tokio::net::TcpStream;
 use crate::report::Report;
 use crate::server::{LARGEST_FILE, Server, encode};
 
-/// What an upload is given, and the task itself.
+/// What an upload is given: stored with the work, and read again by every attempt.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Upload {
+pub(crate) struct Document {
     /// The full path of the file.
     pub(crate) path: String,
 }
 
 /// Sends one file; the first answer that is no success makes the attempt fail, and the engine makes it again.
-async fn upload(
-    input: Upload,
+#[pushe_task(
+    id = "upload/{path}",
+    policy = Keep,
+    network = Connected,
+    retry(delay = "200ms", backoff = Exponential, max_delay = "30s"),
+    timeout = "60s",
+    concurrency = 4
+)]
+pub(crate) async fn upload(
+    document: Document,
     State(server): State<Server>,
     State(report): State<Report>,
     cx: TaskContext,
 ) -> Result<(), TaskError> {
-    let sent = send(&input.path, server.address(), cx.work_id()).await;
+    let sent = send(&document.path, server.address(), cx.work_id()).await;
     if let Err(error) = &sent {
-        report.attempt_failed(&input.path, cx.attempt(), error);
+        report.attempt_failed(&document.path, cx.attempt(), error);
     }
     sent
-}
-
-impl Task for Upload {
-    const NAME: &'static str = "Upload";
-    const OPTIONS: TaskOptions<Self> = TaskOptions::<Self>::new()
-        .id_with(|input| Self::task_id(&input.path))
-        .policy(ExistingWorkPolicy::Keep)
-        .network(NetworkType::Connected)
-        .retry(RetryOptions::new().delay(Duration::from_millis(200)).max_delay(Duration::from_secs(30)))
-        .timeout(Duration::from_secs(60))
-        .concurrency(4);
-    type Input = Self;
-    type Output = ();
-
-    fn require(states: &StateMap) -> Result<(), MissingState> {
-        State::<Server>::require(states)?;
-        State::<Report>::require(states)
-    }
-
-    async fn perform(input: Self, context: TaskContext) -> Result<Outcome, TaskError> {
-        let server = State::from_task_context(&context)?;
-        let report = State::from_task_context(&context)?;
-        upload(input, server, report, context).await.map(Outcome::Success)
-    }
-}
-
-impl Upload {
-    /// The id under which the upload of a file is unique, and found again at the next start.
-    pub(crate) fn task_id(path: &str) -> String {
-        format!("upload/{path}")
-    }
 }
 
 /// Puts the file to the server as it is now.
