@@ -6,29 +6,30 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod arguments;
+mod follow;
 mod received;
 mod report;
 mod server;
 mod upload;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushe_tasks::{
-    CallError, ExistingWorkPolicy, NetworkType, Obstacle, Schedule, TaskScheduler, WorkId, WorkState,
+    CallError, ExistingWorkPolicy, NetworkType, Obstacle, Schedule, ScheduleError, TaskScheduler, WorkId,
+    WorkState,
 };
-use tokio::task::JoinSet;
 
 use crate::arguments::{Arguments, HELP};
+use crate::follow::follow;
 use crate::report::Report;
 use crate::server::Server;
 use crate::upload::{Document, Upload};
 
-/// After this time without news the program says what the work waits for.
-const SILENCE: Duration = Duration::from_secs(2);
+/// How long uploads may go on after the last file that was asked for has ended: those of an earlier command.
+const GRACE: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -72,9 +73,12 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         .start()
         .await?;
 
-    let work = schedule(arguments, &scheduler, &report).await?;
-    follow(&scheduler, work, &report).await;
-    scheduler.shutdown(SILENCE).await;
+    match schedule(arguments, &scheduler, &report).await {
+        Ok(work) => follow(&scheduler, work, &report).await,
+        Err(error) if is_stop(&*error) => {}
+        Err(error) => return Err(error),
+    }
+    scheduler.shutdown(GRACE).await;
 
     report.end();
     let figures = report.figures();
@@ -135,6 +139,12 @@ async fn schedule(
     Ok(work)
 }
 
+/// Whether a call was refused because a signal has come in between.
+fn is_stop(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(CallError::Stopped))
+        || matches!(error.downcast_ref(), Some(ScheduleError::ShuttingDown))
+}
+
 /// Whether a file was written to after its upload was scheduled. The store keeps milliseconds.
 fn has_changed(path: &str, scheduled: SystemTime) -> bool {
     let millis = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
@@ -145,68 +155,4 @@ fn has_changed(path: &str, scheduled: SystemTime) -> bool {
 async fn waits_for_constraint(scheduler: &TaskScheduler, id: WorkId) -> bool {
     let is_constraint = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Constraint { .. });
     scheduler.explain(id).await.is_ok_and(|standing| standing.obstacles.iter().any(is_constraint))
-}
-
-/// Tells what becomes of each piece of work, until all have ended or the scheduler has stopped.
-async fn follow(scheduler: &TaskScheduler, work: Vec<(WorkId, String)>, report: &Report) {
-    let mut unfinished: BTreeMap<_, _> = work.into_iter().collect();
-    let mut ends = JoinSet::new();
-    for id in unfinished.keys().copied() {
-        let scheduler = scheduler.clone();
-        ends.spawn(async move { (id, scheduler.wait(id).await) });
-    }
-    let mut explained = Vec::new();
-    loop {
-        tokio::select! {
-            end = ends.join_next() => match end {
-                None => return,
-                Some(Ok((id, Ok(state)))) => {
-                    let Some(path) = unfinished.remove(&id) else { continue };
-                    if state == WorkState::Succeeded {
-                        report.stored(&path);
-                    } else {
-                        let info = scheduler.info(id).await;
-                        let why = info.as_ref().ok().and_then(|info| info.last_error());
-                        report.failed(&path, why.unwrap_or(&state.to_string()));
-                    }
-                }
-                // The scheduler has been stopped by a signal; what is left is counted at the end.
-                Some(_) => {}
-            },
-            () = pause(SILENCE) => explain(scheduler, &unfinished, report, &mut explained).await,
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a person waits before asking what is going on")]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
-}
-
-/// Says what the work waits for, unless some of it runs or that has been said.
-async fn explain(
-    scheduler: &TaskScheduler,
-    unfinished: &BTreeMap<WorkId, String>,
-    report: &Report,
-    explained: &mut Vec<String>,
-) {
-    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (id, path) in unfinished {
-        match scheduler.explain(*id).await {
-            Ok(standing) if standing.running.is_some() => return,
-            Ok(standing) => reasons.entry(standing.to_string()).or_default().push(path),
-            Err(_) => {}
-        }
-    }
-    for (reason, paths) in &reasons {
-        if !explained.contains(reason) {
-            report.waiting(paths[0], paths.len() - 1, reason);
-        }
-    }
-    if explained.is_empty() && reasons.keys().any(|reason| reason.contains("network")) {
-        report.say(
-            "The work is kept. It starts once the network is there; `--network not-required` starts it now.",
-        );
-    }
-    *explained = reasons.into_keys().collect();
 }

@@ -67,13 +67,13 @@ impl Report {
         screen.line("failed", path, why);
     }
 
-    /// One attempt has not worked.
+    /// One attempt has not worked, and another will be made.
     pub(crate) fn attempt_failed(&self, path: &str, attempt: u32, why: &dyn Display) {
         let mut screen = self.lock();
         if screen.retried.insert(path.to_owned()) {
             screen.figures.retried += 1;
         }
-        screen.line("refused", path, &format!("attempt {attempt}: {why}"));
+        screen.line("retry", path, &format!("attempt {attempt}: {why}"));
     }
 
     /// These files wait for something.

@@ -5,8 +5,8 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use pushe_tasks::WorkId;
 use pushe_tasks::prelude::*;
+use pushe_tasks::{Fate, WorkId};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -37,7 +37,9 @@ pub(crate) async fn upload(
     cx: TaskContext,
 ) -> Result<(), TaskError> {
     let sent = send(&document.path, server.address(), cx.work_id()).await;
-    if let Err(error) = &sent {
+    if let Err(error) = &sent
+        && error.fate() != Fate::Fail
+    {
         report.attempt_failed(&document.path, cx.attempt(), error);
     }
     sent
@@ -95,8 +97,6 @@ fn path_on_server(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pushe_tasks::Fate;
-
     use super::*;
 
     #[test]
