@@ -7,15 +7,18 @@ use tokio::runtime::Handle;
 
 use crate::scheduler::TaskScheduler;
 
-/// Listens for SIGINT and SIGTERM until the scheduler has stopped.
+/// Listens for SIGINT and SIGTERM, from now on and until the scheduler has stopped.
 pub(crate) fn stop_on_signals(runtime: &Handle, scheduler: &TaskScheduler, grace: Duration) {
     // A weak hold: listening must not keep a scheduler alive that everybody has dropped.
     let scheduler = scheduler.downgrade();
+    // Not in the spawned task, which may run long after `start` has returned.
+    let within_runtime = runtime.enter();
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return tracing::error!(%error, "signals cannot be listened to"),
+    };
+    drop(within_runtime);
     runtime.spawn(async move {
-        let mut signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => return tracing::error!(%error, "signals cannot be listened to"),
-        };
         let first = signals.next().await;
         tracing::info!(signal = first, "shutting down");
         let Some(scheduler) = scheduler.upgrade() else { return };
