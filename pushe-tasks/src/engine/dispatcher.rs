@@ -164,13 +164,23 @@ impl Dispatcher {
         self.do_what_is_due(mono, wall);
         self.grant(mono);
         self.finish_if_idle();
-        if !self.outbox.is_empty() {
-            let _ = self.shared.requests.send_all(&mut self.outbox);
-        }
-        if self.stopping.as_ref().is_some_and(|stopping| stopping.finished) {
-            self.shared.requests.close();
+        self.send();
+        if self.shared.has_ended() {
+            // Whoever still waits for an answer learns that none comes.
+            self.shared.events.close();
+            self.waiters.clear();
         }
         self.wake()
+    }
+
+    fn send(&mut self) {
+        if self.stopping.as_ref().is_some_and(|stopping| stopping.finished) {
+            self.shared.requests.close_with(&mut self.outbox);
+        } else if !self.outbox.is_empty() {
+            let _ = self.shared.requests.send_all(&mut self.outbox);
+        }
+        // What a closed mailbox refuses is for nobody any more.
+        self.outbox.clear();
     }
 
     fn handle(&mut self, event: Event) {
@@ -338,8 +348,8 @@ impl Dispatcher {
                 self.live.enter(attempt, Phase::Asked, Some(now.plus(grace)));
             }
             // A shorter grace than the one it has been given counts.
-            Phase::Asked if grace.is_zero() => self.live.enter(attempt, Phase::Asked, Some(now)),
-            Phase::Asked | Phase::Dropping | Phase::Zombie => {}
+            Phase::Asked => self.live.hasten(attempt, now.plus(grace)),
+            Phase::Dropping | Phase::Zombie => {}
         }
     }
 
@@ -471,7 +481,6 @@ impl Dispatcher {
             let _ = reply.send(report.clone());
         }
         self.shared.end();
-        self.waiters.clear();
     }
 
     fn wake(&self) -> Wake {
