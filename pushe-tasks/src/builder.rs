@@ -258,6 +258,7 @@ impl SchedulerBuilder {
         );
         let scheduler = TaskScheduler::new(shared, executor);
         spawn_dispatcher(dispatcher)?;
+        opened.tenure.hand_over();
         if !self.detached {
             scheduler.become_default()?;
         }
