@@ -348,6 +348,33 @@ async fn a_start_that_is_dropped_leaves_no_scheduler_running() {
     }
 }
 
+#[test]
+fn a_runtime_that_ends_takes_its_scheduler_with_it() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("tasks.redb");
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (acting, mut begun) = stage(Then::Hang);
+    let first = runtime();
+    let (scheduler, work) = first.block_on(async {
+        let scheduler = start(builder(&path, &acting)).await;
+        let work = Schedule::<Upload>::new(7).on(&scheduler).await.unwrap().id();
+        soon("a body", begun.recv()).await.unwrap();
+        (scheduler, work)
+    });
+    drop(first);
+    runtime().block_on(async {
+        soon("the end of the scheduler", scheduler.stopped()).await;
+        let (acting, mut begun) = stage(Then::Succeed);
+        let second = start(builder(&path, &acting)).await;
+        let began = soon("the body", begun.recv()).await.unwrap();
+        assert_eq!((began.number, began.attempt), (7, 1));
+        assert_eq!(soon("the piece", second.wait(work)).await.unwrap(), WorkState::Succeeded);
+        assert_eq!(second.info(work).await.unwrap().interruptions, 0);
+        end(&second).await;
+    });
+}
+
 /// Writes past the capture of the test harness.
 fn eprint_measured(line: &str) {
     use std::io::Write as _;
