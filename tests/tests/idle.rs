@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use pushe_tasks::clock::{Clock, MonoTime, Sleep, SystemClock, WallTime};
 use pushe_tasks::{Outcome, Schedule, Task, TaskContext, TaskError, TaskOptions, TaskScheduler};
 use pushe_tasks_tests::child;
 use pushe_tasks_tests::deadline::soon;
@@ -22,6 +24,56 @@ impl Task for Nothing {
     async fn perform((): (), _: TaskContext) -> Result<Outcome, TaskError> {
         Ok(Outcome::SUCCESS)
     }
+}
+
+/// The machine's clock, which counts who asks it to watch the wall clock: that takes a look every 30 s.
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    clock: SystemClock,
+    watches: Arc<AtomicU32>,
+}
+
+impl Clock for Watched {
+    fn wall(&self) -> WallTime {
+        self.clock.wall()
+    }
+
+    fn mono(&self) -> MonoTime {
+        self.clock.mono()
+    }
+
+    fn sleep_until(&self, moment: MonoTime) -> Sleep {
+        self.clock.sleep_until(moment)
+    }
+
+    fn sleep_until_wall(&self, moment: WallTime) -> Sleep {
+        self.watches.fetch_add(1, Ordering::SeqCst);
+        self.clock.sleep_until_wall(moment)
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        self.clock.boot_id()
+    }
+}
+
+#[tokio::test]
+async fn the_wall_clock_is_watched_only_while_work_is_delayed() {
+    let clock = Watched::default();
+    let builder = TaskScheduler::in_memory().detached().clock(clock.clone());
+    let builder = builder.register::<Nothing>().only::<Nothing>();
+    let scheduler = soon("the start", builder.start()).await.unwrap();
+    let work = Schedule::<Nothing>::new(()).on(&scheduler).await.unwrap();
+    soon("a piece of work", work.output()).await.unwrap();
+    // The end of the work has been seen, and with it that its record is pruned tomorrow; twice, so that the dispatcher
+    // has gone to sleep in between.
+    scheduler.health().await.unwrap();
+    scheduler.health().await.unwrap();
+    assert_eq!(clock.watches.load(Ordering::SeqCst), 0);
+    Schedule::<Nothing>::new(()).delay("1d").on(&scheduler).await.unwrap();
+    scheduler.health().await.unwrap();
+    scheduler.health().await.unwrap();
+    assert!(clock.watches.load(Ordering::SeqCst) > 0);
+    scheduler.shutdown(Duration::ZERO).await;
 }
 
 /// How often each thread of the engine has gone to sleep by itself: each wake-up ends in one more.

@@ -485,8 +485,12 @@ impl Dispatcher {
 
     fn wake(&self) -> Wake {
         let trouble = self.trouble.as_ref().and_then(|trouble| trouble.retry_at);
-        let moments = [self.live.next_moment(), self.next_gate, trouble];
-        let walls = [self.next_due, self.next_prune, self.conditions.next_recheck()];
+        // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
+        // engine that has nothing else to wait for.
+        let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
+        let prune = self.next_prune.map(|at| mono.plus(at.since(wall)));
+        let moments = [self.live.next_moment(), self.next_gate, trouble, prune];
+        let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),
             wall: walls.into_iter().flatten().min(),
