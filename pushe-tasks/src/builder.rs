@@ -24,7 +24,7 @@ use crate::error::StartError;
 use crate::extract::StateMap;
 use crate::random::{Randomness, SystemRandomness};
 use crate::registry::Registry;
-use crate::scheduler::TaskScheduler;
+use crate::scheduler::{TaskScheduler, watch_runtime};
 use crate::signals;
 use crate::task::Task;
 
@@ -258,6 +258,8 @@ impl SchedulerBuilder {
         );
         let scheduler = TaskScheduler::new(shared, executor);
         spawn_dispatcher(dispatcher)?;
+        opened.tenure.hand_over();
+        watch_runtime(&runtime, &scheduler);
         if !self.detached {
             scheduler.become_default()?;
         }

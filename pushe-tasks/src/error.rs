@@ -79,12 +79,13 @@ pub enum ScheduleError {
     },
     /// One call brings too much; nothing was stored.
     #[error(
-        "one call may bring 10,000 pieces and 64 MiB, and this one brings {pieces} and {bytes} bytes; split it"
+        "one call may bring 10,000 pieces and 64 MiB, and this one brings {pieces} pieces{}; split it",
+        (*bytes > 0).then(|| format!(" and {bytes} bytes")).unwrap_or_default()
     )]
     TooMany {
         /// Pieces of the call.
         pieces: usize,
-        /// Bytes of their inputs.
+        /// Bytes of their inputs; 0 where there were too many pieces to look at them.
         bytes: usize,
     },
     /// Unfinished work of another task bears the task id; nothing was stored.

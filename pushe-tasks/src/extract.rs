@@ -193,7 +193,7 @@ mod tests {
     fn arguments_come_from_the_context() {
         let mut states = StateMap::new();
         states.insert(7_u8);
-        let context = TaskContext::new(Arc::new(states), CancellationToken::new(), 3);
+        let context = TaskContext::for_test(Arc::new(states), 3);
         assert_eq!(State::<u8>::from_task_context(&context).unwrap(), State(7));
         assert!(State::<u16>::from_task_context(&context).is_err());
         assert_eq!(TaskContext::from_task_context(&context).unwrap().attempt(), 3);

@@ -35,7 +35,7 @@ tokio::task_local! {
 /// A running scheduler; clones speak of the same one.
 ///
 /// It stops when [`shutdown`](Self::shutdown) is called. Dropping the last handle of a detached scheduler stops it too,
-/// as a crash would: bodies are dropped and run again at the next start.
+/// as a crash would: bodies are dropped and run again at the next start. So does the end of the runtime it was started on.
 ///
 /// # Examples
 /// ```
@@ -65,6 +65,21 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let _ = self.shared.events.send(Event::Abandon);
     }
+}
+
+/// Stops an engine whose runtime has ended: no body could run any more, and its store is to be free for the next one.
+struct Sentinel(Arc<Shared>);
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.0.events.send(Event::Abandon);
+    }
+}
+
+/// Watches, on the runtime of the bodies, for the end of that runtime.
+pub(crate) fn watch_runtime(runtime: &tokio::runtime::Handle, scheduler: &TaskScheduler) {
+    let sentinel = Sentinel(Arc::clone(&scheduler.handle.shared));
+    runtime.spawn(async move { sentinel.0.ended().await });
 }
 
 impl fmt::Debug for Handle {

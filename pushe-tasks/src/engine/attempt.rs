@@ -19,23 +19,45 @@ use crate::clock::Clock;
 /// What runs in an attempt: decodes the payload and calls the task.
 pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// Runs one body to its end and reports it.
-pub(super) async fn run(
+/// Runs one body to its end and reports it; so it does when it is dropped on the way, with the runtime that polls it.
+pub(super) fn run(
     attempt: Attempt,
     body: impl FnOnce() -> BodyFuture + Send,
     signal: Arc<StopSignal>,
     clock: Arc<dyn Clock>,
     events: Arc<Mailbox<Event>>,
     tells_start: bool,
-) {
-    if tells_start {
-        let _ = events.send(Event::Started(attempt, clock.mono()));
+) -> impl Future<Output = ()> + Send {
+    let report = Report { attempt, events, ended: Ended::Dropped };
+    async move {
+        if tells_start {
+            let _ = report.events.send(Event::Started(attempt, clock.mono()));
+        }
+        report.tell(match guarded(body) {
+            Ok(body) => watched(body, &signal).await,
+            Err(panic) => Ended::Panic(panic_text(panic)),
+        });
     }
-    let ended = match guarded(body) {
-        Ok(body) => watched(body, &signal).await,
-        Err(panic) => Ended::Panic(panic_text(panic)),
-    };
-    let _ = events.send(Event::Ended(attempt, ended));
+}
+
+/// Reports the end of an attempt when it is dropped.
+struct Report {
+    attempt: Attempt,
+    events: Arc<Mailbox<Event>>,
+    ended: Ended,
+}
+
+impl Report {
+    fn tell(mut self, ended: Ended) {
+        self.ended = ended;
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let ended = std::mem::replace(&mut self.ended, Ended::Dropped);
+        let _ = self.events.send(Event::Ended(self.attempt, ended));
+    }
 }
 
 /// Polls the body until it ends or is to be dropped; it is gone when this answers.
@@ -138,6 +160,18 @@ mod tests {
         }
         let ended = end_of(|| Box::pin(Body(PanicsInDrop)), &Arc::default());
         assert!(matches!(ended, Ended::Success(None)), "{ended:?}");
+    }
+
+    #[test]
+    fn a_body_that_is_dropped_with_its_runtime_is_reported() {
+        let attempt = Attempt { work: WorkId::from_parts(1, [0; 10]), claim: 1 };
+        let events = Arc::new(Mailbox::new());
+        let body = || -> BodyFuture { Box::pin(std::future::pending()) };
+        let clock = Arc::new(SystemClock::new());
+        drop(run(attempt, body, Arc::default(), clock, Arc::clone(&events), false));
+        let mut seen = Vec::new();
+        events.take(&mut seen);
+        assert!(matches!(seen[..], [Event::Ended(_, Ended::Dropped)]), "{seen:?}");
     }
 
     #[test]

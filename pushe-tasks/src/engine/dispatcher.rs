@@ -164,13 +164,23 @@ impl Dispatcher {
         self.do_what_is_due(mono, wall);
         self.grant(mono);
         self.finish_if_idle();
-        if !self.outbox.is_empty() {
-            let _ = self.shared.requests.send_all(&mut self.outbox);
-        }
-        if self.stopping.as_ref().is_some_and(|stopping| stopping.finished) {
-            self.shared.requests.close();
+        self.send();
+        if self.shared.has_ended() {
+            // Whoever still waits for an answer learns that none comes.
+            self.shared.events.close();
+            self.waiters.clear();
         }
         self.wake()
+    }
+
+    fn send(&mut self) {
+        if self.stopping.as_ref().is_some_and(|stopping| stopping.finished) {
+            self.shared.requests.close_with(&mut self.outbox);
+        } else if !self.outbox.is_empty() {
+            let _ = self.shared.requests.send_all(&mut self.outbox);
+        }
+        // What a closed mailbox refuses is for nobody any more.
+        self.outbox.clear();
     }
 
     fn handle(&mut self, event: Event) {
@@ -338,8 +348,8 @@ impl Dispatcher {
                 self.live.enter(attempt, Phase::Asked, Some(now.plus(grace)));
             }
             // A shorter grace than the one it has been given counts.
-            Phase::Asked if grace.is_zero() => self.live.enter(attempt, Phase::Asked, Some(now)),
-            Phase::Asked | Phase::Dropping | Phase::Zombie => {}
+            Phase::Asked => self.live.hasten(attempt, now.plus(grace)),
+            Phase::Dropping | Phase::Zombie => {}
         }
     }
 
@@ -471,13 +481,16 @@ impl Dispatcher {
             let _ = reply.send(report.clone());
         }
         self.shared.end();
-        self.waiters.clear();
     }
 
     fn wake(&self) -> Wake {
         let trouble = self.trouble.as_ref().and_then(|trouble| trouble.retry_at);
-        let moments = [self.live.next_moment(), self.next_gate, trouble];
-        let walls = [self.next_due, self.next_prune, self.conditions.next_recheck()];
+        // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
+        // engine that has nothing else to wait for.
+        let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
+        let prune = self.next_prune.map(|at| mono.plus(at.since(wall)));
+        let moments = [self.live.next_moment(), self.next_gate, trouble, prune];
+        let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),
             wall: walls.into_iter().flatten().min(),

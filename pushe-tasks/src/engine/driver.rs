@@ -26,6 +26,27 @@ pub(crate) struct Opened {
     pub(crate) facts: StoreFacts,
     pub(crate) rescued: Rescued,
     pub(crate) changes: Changes,
+    /// Ends the writer unless a dispatcher takes over.
+    pub(crate) tenure: Tenure,
+}
+
+/// Ends a writer whose engine does not come about, so that the store is closed: `start` may be dropped at any moment.
+#[derive(Debug)]
+pub(crate) struct Tenure(Option<Arc<Mailbox<Request>>>);
+
+impl Tenure {
+    /// A dispatcher runs, and will end the writer itself.
+    pub(crate) fn hand_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        if let Some(requests) = self.0.take() {
+            requests.close_with(&mut vec![Request::Finish]);
+        }
+    }
 }
 
 /// Opens a store; called on the thread that will own it.
@@ -47,15 +68,15 @@ pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Op
             Ok(store) => store,
             Err(error) => return drop(tell.send(Err(error.into()))),
         };
-        let opened = match begin(&mut *store, &*seat.clock) {
+        let tenure = Tenure(Some(Arc::clone(&seat.requests)));
+        let opened = match begin(&mut *store, &*seat.clock, tenure) {
             Ok(opened) => opened,
             Err(error) => return drop(tell.send(Err(error))),
         };
         let WriterSeat { requests, events, clock, figures } = seat;
         let writer = Writer::new(store, requests, Arc::clone(&events), clock, figures);
-        if tell.send(Ok(opened)).is_err() {
-            return; // Whoever started it is gone.
-        }
+        // Where whoever started it is gone, the tenure ends here and the writer at once.
+        let _ = tell.send(Ok(opened));
         block_on(writer.run());
         let _ = events.send(Event::WriterEnded);
     };
@@ -65,7 +86,7 @@ pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Op
 }
 
 /// The opening transaction: every Running row is an orphan, since the lock proves that no other process runs it.
-fn begin(store: &mut dyn Store, clock: &dyn Clock) -> Result<Opened, StartError> {
+fn begin(store: &mut dyn Store, clock: &dyn Clock, tenure: Tenure) -> Result<Opened, StartError> {
     let request = RescueRequest::new(clock.wall(), clock.boot_id());
     let mut rescued: Result<Rescued, VerbError> = Ok(Rescued::default());
     let mut changes = store.write(&mut |verbs| rescued = verbs.rescue(&request))?;
@@ -77,7 +98,7 @@ fn begin(store: &mut dyn Store, clock: &dyn Clock) -> Result<Opened, StartError>
     changes.moves.clear();
     changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
     changes.new_lanes = lanes.into_iter().map(|lane| (lane.id, lane.lane)).collect();
-    Ok(Opened { facts: store.facts().clone(), rescued, changes })
+    Ok(Opened { facts: store.facts().clone(), rescued, changes, tenure })
 }
 
 /// Starts the dispatcher's thread.

@@ -87,6 +87,15 @@ impl LiveAttempts {
         self.moments.extend(due.map(|due| (due, attempt)));
     }
 
+    /// Moves the moment of an attempt to `due`, where that is sooner.
+    pub(super) fn hasten(&mut self, attempt: Attempt, due: MonoTime) {
+        let Some(live) = self.attempts.get(&attempt) else { return };
+        let phase = live.phase;
+        if live.due.is_none_or(|old| due < old) {
+            self.enter(attempt, phase, Some(due));
+        }
+    }
+
     /// Takes the first attempt whose moment has come.
     pub(super) fn next_due(&mut self, now: MonoTime) -> Option<Attempt> {
         let (due, attempt) = *self.moments.first()?;

@@ -68,9 +68,25 @@ impl<T> Mailbox<T> {
         true
     }
 
-    /// Lets no more messages in.
+    /// Adds the last messages and lets no more in, so that nobody's message comes after them and stays unanswered.
+    pub(crate) fn close_with(&self, last: &mut Vec<T>) {
+        let mut queue = self.lock();
+        if !queue.closed {
+            queue.waiting.append(last);
+            queue.closed = true;
+        }
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
+    /// Lets no more messages in and drops those that wait, and with them the means to answer them.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
+        let mut queue = self.lock();
+        queue.closed = true;
+        let unread = std::mem::take(&mut queue.waiting);
+        // Dropping a message may run code that sends.
+        drop(queue);
+        drop(unread);
     }
 
     /// How many messages wait.
@@ -99,12 +115,22 @@ mod tests {
         let mailbox = Mailbox::new();
         mailbox.send(1).unwrap();
         mailbox.send(2).unwrap();
-        mailbox.close();
-        assert_eq!(mailbox.send(3), Err(Closed));
+        mailbox.close_with(&mut vec![3]);
+        assert_eq!(mailbox.send(4), Err(Closed));
+        mailbox.close_with(&mut vec![5]);
         let mut taken = vec![0];
         assert!(mailbox.take(&mut taken));
-        assert_eq!(taken, [0, 1, 2]);
+        assert_eq!(taken, [0, 1, 2, 3]);
         assert!(!mailbox.take(&mut taken));
+    }
+
+    #[test]
+    fn what_is_not_taken_any_more_is_dropped() {
+        let mailbox = Mailbox::new();
+        let (reply, mut answer) = tokio::sync::oneshot::channel::<()>();
+        mailbox.send(reply).unwrap();
+        mailbox.close();
+        assert_eq!(answer.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Closed));
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Clock for Paused {
         Box::pin(tokio::time::sleep_until(self.0 + moment.since_origin()))
     }
 
+    fn sleep_until_wall(&self, _: WallTime) -> Sleep {
+        // Its wall clock stands still.
+        Box::pin(std::future::pending())
+    }
+
     fn boot_id(&self) -> Option<[u8; 16]> {
         None
     }
