@@ -65,8 +65,11 @@ pub struct SchedulerBuilder {
     output: usize,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    replace_sources: Vec<Box<dyn FnOnce(&mut ConstraintKinds) + Send>>,
+    replace_sources: Vec<ReplaceSource>,
 }
+
+/// Puts a source in the place of the machine's.
+type ReplaceSource = Box<dyn FnOnce(&mut ConstraintKinds) + Send>;
 
 enum StorePlace {
     Memory,

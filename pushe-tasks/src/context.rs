@@ -86,6 +86,7 @@ impl TaskContext {
     ///
     /// # Cancel safety
     /// Dropping the future before it completes reports nothing.
+    #[expect(clippy::unused_async, reason = "a later queue of reports may be full, and then it waits")]
     pub async fn progress<P: Serialize + DeserializeOwned>(&self, value: &P) -> Result<(), TaskError> {
         let bytes = codec::encode(value)?;
         if bytes.len() > PROGRESS_LIMIT {

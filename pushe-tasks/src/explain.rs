@@ -32,6 +32,8 @@ pub enum Obstacle {
     },
     /// A constraint does not hold.
     Constraint {
+        /// The kind of the constraint, such as `network`.
+        kind: String,
         /// The constraint, such as `network: Connected`.
         constraint: String,
         /// Its present reading.

@@ -126,9 +126,7 @@ mod tests {
 
     impl Drop for PanicsInDrop {
         fn drop(&mut self) {
-            if !std::thread::panicking() {
-                panic!("in drop");
-            }
+            assert!(std::thread::panicking(), "in drop");
         }
     }
 

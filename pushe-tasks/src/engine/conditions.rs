@@ -4,6 +4,7 @@
 //! none, and so no wake-up.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::constraint::kinds::ConstraintKinds;
 
 /// So long a monitor goes on when nothing needs it any more: work that comes in bursts finds it running.
 const LINGER: Duration = Duration::from_secs(30);
+
+/// So long a source may take to be read once more.
+const LONGEST_READ: Duration = Duration::from_secs(1);
 
 /// One stored constraint that some lane needs.
 #[derive(Debug)]
@@ -44,13 +48,14 @@ pub(super) struct Conditions {
     kinds: ConstraintKinds,
     clock: Arc<dyn Clock>,
     events: Arc<Mailbox<Event>>,
-    conditions: Vec<Condition>,
+    list: Vec<Condition>,
     monitors: HashMap<SourceKey, Monitor>,
 }
 
 /// A condition that keeps work from starting.
 #[derive(Clone, Debug)]
 pub(super) struct Unmet {
+    pub(super) kind: String,
     pub(super) constraint: String,
     pub(super) why: String,
     pub(super) since: MonoTime,
@@ -58,12 +63,12 @@ pub(super) struct Unmet {
 
 impl Conditions {
     pub(super) fn new(kinds: ConstraintKinds, clock: Arc<dyn Clock>, events: Arc<Mailbox<Event>>) -> Self {
-        Self { kinds, clock, events, conditions: Vec::new(), monitors: HashMap::new() }
+        Self { kinds, clock, events, list: Vec::new(), monitors: HashMap::new() }
     }
 
     /// The index of a stored constraint, which is added where it is new.
     pub(super) fn index(&mut self, stored: &StoredConstraint) -> usize {
-        if let Some(index) = self.conditions.iter().position(|condition| condition.stored == *stored) {
+        if let Some(index) = self.list.iter().position(|condition| condition.stored == *stored) {
             return index;
         }
         let constraint = self.kinds.constraint(&stored.kind, &stored.value);
@@ -76,8 +81,8 @@ impl Conditions {
             recheck = verdict.recheck_at();
             gate.observe(&verdict, self.clock.mono());
         }
-        self.conditions.push(Condition { stored: stored.clone(), constraint, gate, recheck });
-        self.conditions.len() - 1
+        self.list.push(Condition { stored: stored.clone(), constraint, gate, recheck });
+        self.list.len() - 1
     }
 
     /// Takes a reading; stale ones of monitors that were stopped are passed over.
@@ -90,7 +95,7 @@ impl Conditions {
     /// Judges again what asked to be judged by now; answers whether anything did.
     pub(super) fn pass(&mut self, now: WallTime) -> bool {
         let due = |condition: &Condition| condition.recheck.is_some_and(|at| at <= now);
-        let any = self.conditions.iter().any(due);
+        let any = self.list.iter().any(due);
         if any {
             self.judge(due);
         }
@@ -99,7 +104,7 @@ impl Conditions {
 
     fn judge(&mut self, which: impl Fn(&Condition) -> bool) {
         let (wall, mono) = (self.clock.wall(), self.clock.mono());
-        for condition in self.conditions.iter_mut().filter(|condition| which(condition)) {
+        for condition in self.list.iter_mut().filter(|condition| which(condition)) {
             condition.recheck = None;
             let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key));
             let Some(reading) = monitor.and_then(|monitor| monitor.last.as_ref()) else { continue };
@@ -110,27 +115,59 @@ impl Conditions {
     }
 
     pub(super) fn all_open(&self, needed: &[usize], now: MonoTime) -> bool {
-        needed.iter().all(|index| self.conditions[*index].gate.is_open(now))
+        needed.iter().all(|index| self.list[*index].gate.is_open(now))
     }
 
     /// Whether one of them has been lost for so long that running work must stop.
     pub(super) fn stop_due(&self, needed: &[usize], now: MonoTime) -> bool {
-        needed.iter().any(|index| self.conditions[*index].gate.stop_due(now))
+        needed.iter().any(|index| self.list[*index].gate.stop_due(now))
     }
 
     /// Those that keep work from starting.
     pub(super) fn unmet(&self, needed: &[usize], now: MonoTime) -> Vec<Unmet> {
         let unmet = |index: &usize| {
-            let condition = &self.conditions[*index];
+            let condition = &self.list[*index];
             match condition.gate.state(now) {
                 GateState::Open => None,
                 GateState::Closed { why, since } => {
+                    let kind = condition.constraint.kind().to_owned();
                     let constraint = condition.constraint.describe().into_owned();
-                    Some(Unmet { constraint, why: why.to_owned(), since })
+                    Some(Unmet { kind, constraint, why: why.to_owned(), since })
                 }
             }
         };
         needed.iter().filter_map(unmet).collect()
+    }
+
+    /// Reads the sources of these once more, since what a monitor said last may be a moment old; `None` where there are none.
+    ///
+    /// A source that does not answer soon has said nothing.
+    pub(super) fn read_again(
+        &self,
+        needed: &[usize],
+    ) -> Option<impl Future<Output = Vec<(SourceKey, ErasedReading)>> + Send + use<>> {
+        let mut reads = Vec::new();
+        for index in needed {
+            let Some(key) = self.list[*index].constraint.source() else { continue };
+            let Some(source) = self.kinds.source(key) else { continue };
+            if !reads.iter().any(|(other, _)| other == key) {
+                reads.push((key.clone(), source.read(key)));
+            }
+        }
+        let clock = Arc::clone(&self.clock);
+        let bounded = async move {
+            let enough = clock.mono().plus(LONGEST_READ);
+            let mut readings = Vec::new();
+            for (key, read) in reads {
+                tokio::select! {
+                    biased;
+                    reading = read => readings.push((key, reading)),
+                    () = clock.sleep_until(enough) => {}
+                }
+            }
+            readings
+        };
+        (!needed.is_empty()).then_some(bounded)
     }
 
     /// Starts monitors that busy lanes need, and stops those that nothing has needed for a while.
@@ -139,10 +176,8 @@ impl Conditions {
         let mut needed: Vec<_> = busy.copied().collect();
         needed.sort_unstable();
         needed.dedup();
-        let needed: Vec<_> = needed
-            .into_iter()
-            .filter_map(|index| self.conditions[index].constraint.source().cloned())
-            .collect();
+        let needed: Vec<_> =
+            needed.into_iter().filter_map(|index| self.list[index].constraint.source().cloned()).collect();
         for key in &needed {
             if let Some(monitor) = self.monitors.get_mut(key) {
                 monitor.idle_since = None;
@@ -166,7 +201,7 @@ impl Conditions {
     fn start(&mut self, key: SourceKey, now: MonoTime) {
         let Some(source) = self.kinds.source(&key) else { return };
         // What the gates knew came from an earlier monitor; the first reading of this one acts at once again.
-        for condition in &mut self.conditions {
+        for condition in &mut self.list {
             if condition.constraint.source() == Some(&key) {
                 condition.gate = Gate::new(condition.constraint.damping(), now);
             }
@@ -182,7 +217,7 @@ impl Conditions {
 
     /// When something here changes by the passing of time alone.
     pub(super) fn next_change(&self, now: MonoTime) -> Option<MonoTime> {
-        let gates = self.conditions.iter().filter_map(|condition| condition.gate.next_change(now));
+        let gates = self.list.iter().filter_map(|condition| condition.gate.next_change(now));
         let lingering =
             self.monitors.values().filter_map(|monitor| monitor.idle_since.map(|since| since.plus(LINGER)));
         gates.chain(lingering).min()
@@ -190,7 +225,7 @@ impl Conditions {
 
     /// When something here has asked to be judged again.
     pub(super) fn next_recheck(&self) -> Option<WallTime> {
-        self.conditions.iter().filter_map(|condition| condition.recheck).min()
+        self.list.iter().filter_map(|condition| condition.recheck).min()
     }
 }
 

@@ -27,6 +27,7 @@ use super::shared::Shared;
 use super::signal::StopSignal;
 use super::tasks::TaskState;
 use crate::clock::{MonoTime, WallTime};
+use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::constraint::kinds::ConstraintKinds;
 use crate::context::TaskContext;
 use crate::random::unit;
@@ -57,6 +58,8 @@ pub(crate) struct Dispatcher {
     /// once the writer was told.
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
+    /// Claimed attempts whose constraints are being read once more.
+    checking: HashMap<Attempt, Claimed>,
     waiters: HashMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
@@ -123,6 +126,7 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
+            checking: HashMap::new(),
             waiters: HashMap::new(),
             trouble: None,
             stopping: None,
@@ -193,6 +197,7 @@ impl Dispatcher {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
             }
+            Event::ReadAgain(attempt, readings) => self.read_again(attempt, readings),
             Event::Wait(id, reply) => {
                 let waiters = self.waiters.entry(id).or_default();
                 waiters.retain(|waiter| !waiter.is_closed());
@@ -275,7 +280,35 @@ impl Dispatcher {
             signal.ask(Reason::ConstraintLost);
             return self.ended(attempt, Ended::Dropped);
         }
-        self.begin(attempt, task, claim, signal);
+        match self.conditions.read_again(&conditions) {
+            None => self.begin(attempt, task, claim, signal),
+            Some(read) => {
+                self.checking.insert(attempt, claim);
+                let events = Arc::clone(&self.shared.events);
+                tokio::spawn(async move { events.send(Event::ReadAgain(attempt, read.await)) });
+            }
+        }
+    }
+
+    /// Begins an attempt if what it needs still holds, or gives it back.
+    fn read_again(&mut self, attempt: Attempt, readings: Vec<(SourceKey, ErasedReading)>) {
+        for (key, reading) in readings {
+            // A source that could not be read says nothing against what its monitor knows.
+            if matches!(reading, ErasedReading::Known(_)) {
+                self.conditions.observe(&key, reading);
+                self.lanes_changed = true;
+            }
+        }
+        let Some(claim) = self.checking.remove(&attempt) else { return };
+        let Some(live) = self.live.get(attempt) else { return };
+        let (task, signal) = (live.task, Arc::clone(&live.signal));
+        let needed = self.lanes.get(live.lane).map_or(&[][..], |lane| &lane.conditions);
+        if live.phase == Phase::Running && self.conditions.all_open(needed, self.shared.clock.mono()) {
+            self.begin(attempt, task, claim, signal);
+        } else {
+            signal.ask(Reason::ConstraintLost);
+            self.ended(attempt, Ended::Dropped);
+        }
     }
 
     fn begin(&mut self, attempt: Attempt, task: usize, claim: Claimed, signal: Arc<StopSignal>) {

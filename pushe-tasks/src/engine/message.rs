@@ -84,6 +84,8 @@ pub(crate) enum Event {
     Ended(Attempt, Ended),
     /// A constraint source read something new.
     Reading(SourceKey, ErasedReading),
+    /// The sources that a claimed attempt needs were read once more.
+    ReadAgain(Attempt, Vec<(SourceKey, ErasedReading)>),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
     /// Somebody asks what keeps a piece of work from running.
@@ -127,6 +129,7 @@ impl std::fmt::Debug for Event {
             Self::Started(..) => "Started",
             Self::Ended(..) => "Ended",
             Self::Reading(..) => "Reading",
+            Self::ReadAgain(..) => "ReadAgain",
             Self::Wait(..) => "Wait",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",

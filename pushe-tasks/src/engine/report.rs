@@ -44,7 +44,12 @@ impl Dispatcher {
         let conditions = self.lanes.get(record.lane).map_or(&[][..], |lane| &lane.conditions);
         for unmet in self.conditions.unmet(conditions, now) {
             let since = self.moment(unmet.since, now);
-            obstacles.push(Obstacle::Constraint { constraint: unmet.constraint, why: unmet.why, since });
+            obstacles.push(Obstacle::Constraint {
+                kind: unmet.kind,
+                constraint: unmet.constraint,
+                why: unmet.why,
+                since,
+            });
         }
         let task = &self.tasks[task];
         if task.is_full() {

@@ -129,7 +129,9 @@ impl Writer {
         let more_due = self.intake.claims && changes.next_due.is_some_and(|due| due <= now);
         // The dispatcher first: a body is nearer to its start than a caller to its next call.
         let _ = self.events.send(Event::Committed(changes, claimed));
-        done.into_iter().for_each(|done| done.answer(&self.events));
+        for done in done {
+            done.answer(&self.events);
+        }
         more_due
     }
 
