@@ -80,7 +80,7 @@ pub enum ScheduleError {
     /// One call brings too much; nothing was stored.
     #[error(
         "one call may bring 10,000 pieces and 64 MiB, and this one brings {pieces} pieces{}; split it",
-        (*bytes > 0).then(|| format!(" and {bytes} bytes")).unwrap_or_default()
+        if *bytes > 0 { format!(" and {bytes} bytes") } else { String::new() }
     )]
     TooMany {
         /// Pieces of the call.
