@@ -32,7 +32,7 @@ enum Then {
 struct Stage {
     then: Then,
     clock: Arc<SystemClock>,
-    began: mpsc::UnboundedSender<Began>,
+    say: mpsc::UnboundedSender<Began>,
 }
 
 /// A body began.
@@ -44,8 +44,8 @@ struct Began {
 }
 
 fn stage(then: Then) -> (Stage, mpsc::UnboundedReceiver<Began>) {
-    let (began, begun) = mpsc::unbounded_channel();
-    (Stage { then, clock: Arc::default(), began }, begun)
+    let (say, heard) = mpsc::unbounded_channel();
+    (Stage { then, clock: Arc::default(), say }, heard)
 }
 
 /// Makes a task whose body does what the stage says, under a name and aliases of its own.
@@ -69,7 +69,7 @@ macro_rules! task {
 
 async fn act(number: u32, cx: TaskContext) -> Result<Outcome<u32>, TaskError> {
     let State(stage) = State::<Stage>::from_task_context(&cx)?;
-    let _ = stage.began.send(Began { number, attempt: cx.attempt(), at: stage.clock.mono() });
+    let _ = stage.say.send(Began { number, attempt: cx.attempt(), at: stage.clock.mono() });
     match stage.then {
         Then::Hang => std::future::pending().await,
         Then::Succeed => Ok(Outcome::Success(number)),
@@ -106,11 +106,11 @@ async fn end(scheduler: &TaskScheduler) {
 
 /// Schedules 100 pieces, of which 10 run, and says so.
 async fn run_until_killed(path: &Path) {
-    let (stage, mut begun) = stage(Then::Hang);
+    let (stage, mut heard) = stage(Then::Hang);
     let scheduler = start(builder(path, &stage)).await;
     scheduler.schedule_many((0..100).map(Schedule::<Upload>::new)).await.unwrap();
     for _ in 0..10 {
-        let began = soon("ten bodies", begun.recv()).await.unwrap();
+        let began = soon("ten bodies", heard.recv()).await.unwrap();
         child::say(&began.number.to_string());
     }
     child::wait_for_parent();
@@ -129,13 +129,13 @@ async fn s1_12_a_killed_process_loses_nothing_and_its_attempts_run_at_once() {
     assert_eq!(interrupted.len(), 10);
     killed.kill();
 
-    let (stage, mut begun) = stage(Then::Succeed);
+    let (stage, mut heard) = stage(Then::Succeed);
     let before = stage.clock.mono();
     let scheduler = start(builder(&path, &stage)).await;
     let mut seen = BTreeSet::new();
     let mut longest = Duration::ZERO;
     for _ in 0..100 {
-        let began = soon("a body", begun.recv()).await.unwrap();
+        let began = soon("a body", heard.recv()).await.unwrap();
         assert!(seen.insert(began.number), "piece {} runs once", began.number);
         assert_eq!(began.attempt, 1, "an interruption burns no attempt");
         if interrupted.contains(&began.number) {
@@ -157,7 +157,7 @@ async fn s1_12_a_killed_process_loses_nothing_and_its_attempts_run_at_once() {
 async fn s1_19_work_of_a_task_that_the_program_lacks_is_kept_and_reported() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("tasks.redb");
-    let (stage, mut begun) = stage(Then::Succeed);
+    let (stage, mut heard) = stage(Then::Succeed);
     let first = start(builder(&path, &stage).schedule_only()).await;
     let old = Schedule::<Old>::new(1).id("old").on(&first).await.unwrap().id();
     let renamed = Schedule::<Renamed>::new(2).on(&first).await.unwrap().id();
@@ -187,7 +187,7 @@ async fn s1_19_work_of_a_task_that_the_program_lacks_is_kept_and_reported() {
     end(&third).await;
     drop((first, second, third, stage));
     let mut numbers = Vec::new();
-    while let Some(began) = begun.recv().await {
+    while let Some(began) = heard.recv().await {
         numbers.push(began.number);
     }
     numbers.sort_unstable();
@@ -198,21 +198,21 @@ async fn s1_19_work_of_a_task_that_the_program_lacks_is_kept_and_reported() {
 async fn stopped_in_the_middle(then: Then, grace: Duration) {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("tasks.redb");
-    let (acting, mut begun) = stage(then);
+    let (acting, mut heard) = stage(then);
     let first = start(builder(&path, &acting)).await;
     first.schedule_many((0..30).map(Schedule::<Upload>::new)).await.unwrap();
     let mut stopped = BTreeSet::new();
     for _ in 0..10 {
-        stopped.insert(soon("a body", begun.recv()).await.unwrap().number);
+        stopped.insert(soon("a body", heard.recv()).await.unwrap().number);
     }
     assert!(soon("the shutdown", first.shutdown(grace)).await.still_running().is_empty());
-    assert!(begun.try_recv().is_err(), "nothing more has begun");
+    assert!(heard.try_recv().is_err(), "nothing more has begun");
 
-    let (acting, mut begun) = stage(Then::Succeed);
+    let (acting, mut heard) = stage(Then::Succeed);
     let second = start(builder(&path, &acting)).await;
     let mut all = BTreeSet::new();
     for index in 0..30 {
-        let began = soon("a body", begun.recv()).await.unwrap();
+        let began = soon("a body", heard.recv()).await.unwrap();
         assert_eq!(began.attempt, 1, "the attempt was given back");
         assert!(index >= 10 || stopped.contains(&began.number), "what was stopped runs first");
         all.insert(began.number);
@@ -237,11 +237,11 @@ async fn s7_4_a_shutdown_gives_back_the_attempts_of_bodies_that_it_drops() {
 
 #[tokio::test]
 async fn s7_4_a_shutdown_shortens_a_grace_that_was_given_before() {
-    let (acting, mut begun) = stage(Then::Hang);
+    let (acting, mut heard) = stage(Then::Hang);
     let builder = TaskScheduler::in_memory().detached().state(acting).register::<Upload>().only::<Upload>();
     let scheduler = start(builder.stop_grace(Duration::from_secs(3_600))).await;
     let work = Schedule::<Upload>::new(0).on(&scheduler).await.unwrap();
-    soon("a body", begun.recv()).await.unwrap();
+    soon("a body", heard.recv()).await.unwrap();
     assert_eq!(scheduler.cancel(work.id()).await.unwrap(), [work.id()]);
     assert_eq!(soon("the cancelled piece", work.wait()).await.unwrap(), WorkState::Cancelled);
     let report = soon("the shutdown", scheduler.shutdown(Duration::from_millis(10))).await;
@@ -354,20 +354,20 @@ fn a_runtime_that_ends_takes_its_scheduler_with_it() {
     let path = place.path().join("tasks.redb");
     let runtime =
         || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (acting, mut begun) = stage(Then::Hang);
+    let (acting, mut heard) = stage(Then::Hang);
     let first = runtime();
     let (scheduler, work) = first.block_on(async {
         let scheduler = start(builder(&path, &acting)).await;
         let work = Schedule::<Upload>::new(7).on(&scheduler).await.unwrap().id();
-        soon("a body", begun.recv()).await.unwrap();
+        soon("a body", heard.recv()).await.unwrap();
         (scheduler, work)
     });
     drop(first);
     runtime().block_on(async {
         soon("the end of the scheduler", scheduler.stopped()).await;
-        let (acting, mut begun) = stage(Then::Succeed);
+        let (acting, mut heard) = stage(Then::Succeed);
         let second = start(builder(&path, &acting)).await;
-        let began = soon("the body", begun.recv()).await.unwrap();
+        let began = soon("the body", heard.recv()).await.unwrap();
         assert_eq!((began.number, began.attempt), (7, 1));
         assert_eq!(soon("the piece", second.wait(work)).await.unwrap(), WorkState::Succeeded);
         assert_eq!(second.info(work).await.unwrap().interruptions, 0);

@@ -52,7 +52,11 @@ fn note(text: &str) -> Schedule<Note> {
 
 #[track_caller]
 fn says(error: &dyn std::error::Error, parts: &[&str]) {
-    let text = error.to_string();
+    says_text(&error.to_string(), parts);
+}
+
+#[track_caller]
+fn says_text(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "`{text}` does not say `{part}`");
     }
@@ -147,6 +151,28 @@ async fn a_path_that_is_a_symbolic_link() {
         assert!(matches!(error, StartError::Open(OpenError::Path { .. })), "{error:?}");
         says(&error, &["it is a symbolic link; name the file that it leads to"]);
     }
+}
+
+#[tokio::test]
+async fn other_places_that_cannot_hold_a_store() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    std::fs::write(at("letter.txt"), "a letter, and no store; ".repeat(400)).unwrap();
+    std::fs::write(at("short.txt"), "a letter").unwrap();
+    for (path, part) in [
+        ("".into(), "it is empty or holds a zero byte; name a file"),
+        (at("a\0b"), "it is empty or holds a zero byte; name a file"),
+        (at("letter.txt"), "it is a file of another kind; name another file"),
+        (at("short.txt"), "it is a file of another kind; name another file"),
+        (at("nowhere/tasks.redb"), "create it, or name another file"),
+        (at("letter.txt/tasks.redb"), "is not a directory; name another file"),
+        ("/dev/null".into(), "name a file"),
+    ] {
+        let error = soon("a refusal", TaskScheduler::builder(&path).detached().start()).await.unwrap_err();
+        assert!(matches!(error, StartError::Open(OpenError::Path { .. })), "{path:?}: {error:?}");
+        says(&error, &[path.to_str().unwrap(), part]);
+    }
+    assert!(std::fs::read_to_string(at("short.txt")).unwrap() == "a letter", "it is left as it is");
 }
 
 fn run(program: &str, words: &[&str]) {
@@ -254,6 +280,23 @@ async fn an_override_that_breaks_a_rule() {
     refuse(note("a").delay("5 parsecs"), &["`5 parsecs` is no duration"]).await;
     refuse(note("a").timeout("soon"), &["`soon` is no duration"]).await;
     assert!(scheduler.list(&[], 10).await.unwrap().is_empty(), "nothing is stored");
+    end(&scheduler).await;
+}
+
+#[tokio::test]
+async fn the_longest_times_break_nothing() {
+    let scheduler = start().await;
+    let retry = RetryOptions::new().max_delay(Duration::MAX).delay(Duration::MAX).jitter(1.0);
+    let work = note("a").timeout(Duration::MAX).retry(retry).on(&scheduler).await.unwrap();
+    soon("work with all the time", work.output()).await.unwrap();
+    let early = std::time::SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1 << 40)).unwrap();
+    let work = note("a").at(early).on(&scheduler).await.unwrap();
+    soon("work of long ago", work.output()).await.unwrap();
+    let late = std::time::SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 60)).unwrap();
+    for schedule in [note("a").at(late), note("a").delay(Duration::MAX), note("a").delay("100d")] {
+        let work = schedule.on(&scheduler).await.unwrap();
+        says_text(&scheduler.explain(work.id()).await.unwrap().to_string(), &["waits for its time, in "]);
+    }
     end(&scheduler).await;
 }
 

@@ -200,6 +200,9 @@ pub(super) fn failed(path: &Path, source: io::Error) -> OpenError {
         io::ErrorKind::IsADirectory => {
             refuse(path, "it is a directory; name a file in it, such as `tasks.redb`")
         }
+        io::ErrorKind::InvalidInput => {
+            refuse(path, "it is empty or holds a zero byte; name a file, such as `tasks.redb`")
+        }
         _ if os::met_a_link(&source) => refuse(path, "it is a symbolic link; name the file that it leads to"),
         _ => OpenError::Io { path, source },
     }
