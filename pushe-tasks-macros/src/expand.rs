@@ -242,7 +242,12 @@ impl Task<'_> {
         let place = quote_spanned! {self.item.name().span()=>
             ::core::file!(), ::core::line!(), ::core::column!()
         };
-        quote!(#conditions #private::register! { #name, #place })
+        quote! {
+            #conditions
+            const _: () = {
+                #private::register! { #name, #place }
+            };
+        }
     }
 }
 
