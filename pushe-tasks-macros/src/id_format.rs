@@ -34,10 +34,12 @@ pub(crate) fn expand(text: &LitStr, task: &Ident, private: &TokenStream) -> Toke
     }
     let mut literal = Literal::string(&format);
     literal.set_span(span);
-    let body = quote_spanned!(span=> #private::format!(#literal, #(#values),*));
+    let arguments = quote_spanned!(span=> ::core::format_args!(#literal, #(#values),*));
     quote! {
         .id_with({
-            fn make(#input: &<#task as #private::Task>::Input) -> #private::String { #body }
+            fn make(#input: &<#task as #private::Task>::Input) -> #private::String {
+                #private::id_text(#arguments)
+            }
             make
         })
     }

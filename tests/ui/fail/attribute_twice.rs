@@ -1,0 +1,7 @@
+use pushe_tasks::prelude::*;
+
+#[pushe_task]
+#[pushe_task]
+async fn send(_: u8) {}
+
+fn main() {}
