@@ -6,7 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use pushe_tasks_syntax::id_format::{self, Piece};
 use pushe_tasks_syntax::{limits, rules};
 use quote::ToTokens;
-use syn::{LitStr, ReturnType, Safety, Type};
+use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Safety, Type};
 
 use crate::diag::Diagnostics;
 use crate::item::{Item, bare, last_segment};
@@ -17,14 +17,14 @@ use crate::value::Time;
 
 /// Judges the function; whether its types can stand in the task's implementation.
 pub(crate) fn signature(item: &Item, diag: &mut Diagnostics) -> Usable {
-    modifiers(item, diag);
+    let plain = modifiers(item, diag);
     receiver(item, diag);
     let generic = generic(item, diag);
-    variadic(item, diag);
     let input = input_type(item, diag);
     let extracted = extracted_types(item, diag);
     let output = return_type(item, diag);
-    Usable { input: input && !generic, call: extracted && !generic, output: output && !generic }
+    let call = plain && extracted && item.marks_fit && !generic;
+    Usable { input: input && !generic, call, output: output && !generic }
 }
 
 /// Which parts of the signature the implementation can name.
@@ -53,7 +53,7 @@ pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
     run_on(options, item, diag);
 }
 
-fn modifiers(item: &Item, diag: &mut Diagnostics) {
+fn modifiers(item: &Item, diag: &mut Diagnostics) -> bool {
     let sig = &item.sig;
     if let Some(token) = &sig.constness {
         diag.on(token, messages::modifier("const"));
@@ -64,6 +64,7 @@ fn modifiers(item: &Item, diag: &mut Diagnostics) {
     if let Some(abi) = &sig.abi {
         diag.on(&abi.extern_token, messages::modifier("extern"));
     }
+    sig.constness.is_none() && matches!(sig.safety, Safety::Default) && sig.abi.is_none()
 }
 
 fn receiver(item: &Item, diag: &mut Diagnostics) {
@@ -80,12 +81,6 @@ fn generic(item: &Item, diag: &mut Diagnostics) -> bool {
     !generics.params.is_empty()
 }
 
-fn variadic(item: &Item, diag: &mut Diagnostics) {
-    if let Some(variadic) = &item.sig.variadic {
-        diag.on(variadic, messages::variadic());
-    }
-}
-
 fn input_type(item: &Item, diag: &mut Diagnostics) -> bool {
     let Some(input) = &item.input else { return true };
     if let Type::ImplTrait(_) = bare(input) {
@@ -93,7 +88,7 @@ fn input_type(item: &Item, diag: &mut Diagnostics) -> bool {
         return false;
     }
     // With parameters of its own the function is refused for those, and their lifetimes with it.
-    let borrowed = item.sig.generics.params.is_empty() && is_borrowed(input);
+    let borrowed = item.sig.generics.params.is_empty() && (is_borrowed(input) || is_reference(input));
     if borrowed {
         diag.on(input, messages::borrowed_input());
     }
@@ -123,11 +118,26 @@ fn return_type(item: &Item, diag: &mut Diagnostics) -> bool {
         diag.on(returned, messages::impl_return());
         return false;
     }
-    let borrowed = item.sig.generics.params.is_empty() && is_borrowed(returned);
+    let borrowed = item.sig.generics.params.is_empty()
+        && (is_borrowed(returned) || answer(returned).is_some_and(is_reference));
     if borrowed {
         diag.on(returned, messages::borrowed_return());
     }
     !borrowed
+}
+
+fn is_reference(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Reference(_))
+}
+
+/// The `T` of `Outcome<T>`, `Result<T, E>` and `Result<Outcome<T>, E>`, as far as it is written out.
+fn answer(returned: &Type) -> Option<&Type> {
+    let Type::Path(path) = bare(returned) else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    let Some(GenericArgument::Type(first)) = arguments.args.first() else { return None };
+    let known = last.ident == "Result" || last.ident == "Outcome";
+    known.then(|| answer(first).unwrap_or(first))
 }
 
 /// Whether a reference or a lifetime other than `'static` stands in the type.

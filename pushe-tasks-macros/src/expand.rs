@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, Type};
+use syn::{Attribute, Ident, ReturnType};
 
 use crate::check::Usable;
 use crate::id_format;
@@ -39,6 +39,23 @@ impl Task<'_> {
             .krate
             .as_ref()
             .map_or_else(|| quote!(::pushe_tasks::__private), |krate| quote!(#krate::__private))
+    }
+
+    /// The same, at a place of the user's.
+    fn private_at(&self, span: Span) -> TokenStream {
+        let respan = |mut token: TokenTree| {
+            token.set_span(span.resolved_at(token.span()));
+            token
+        };
+        self.private().into_iter().map(respan).collect()
+    }
+
+    /// Where the function says what it returns.
+    fn returned_at(&self) -> Span {
+        match &self.item.sig.output {
+            ReturnType::Default => self.item.name().span(),
+            ReturnType::Type(_, returned) => returned.span(),
+        }
     }
 
     fn attrs<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a Attribute> {
@@ -120,8 +137,8 @@ impl Task<'_> {
                 const NAME: &'static ::core::primitive::str = #stored_name;
                 const ALIASES: &'static [&'static ::core::primitive::str] = &[#(#aliases),*];
                 const OPTIONS: #private::TaskOptions<Self> = #options;
-                type Input = #input;
-                type Output = #output;
+                #input
+                #output
 
                 fn require(
                     states: &#private::StateMap,
@@ -137,27 +154,31 @@ impl Task<'_> {
     }
 
     fn input(&self) -> TokenStream {
-        self.item
-            .input
-            .as_ref()
-            .filter(|_| self.usable.input)
-            .map_or_else(|| quote!(()), Type::to_token_stream)
+        let input = self.item.input.as_ref().filter(|_| self.usable.input);
+        input.map_or_else(
+            || {
+                quote!(
+                    type Input = ();
+                )
+            },
+            |input| quote_spanned!(input.span()=> type Input = #input;),
+        )
     }
 
     fn output(&self) -> TokenStream {
         if !self.usable.output {
-            return quote!(());
+            return quote!(
+                type Output = ();
+            );
         }
-        let (returned, private) = (self.item.returned(), self.private());
-        let span = returned.span();
-        quote_spanned!(span=> <#returned as #private::IntoOutcome>::Output)
+        let span = self.returned_at();
+        let (returned, private) = (self.item.returned(), self.private_at(span));
+        quote_spanned!(span=> type Output = <#returned as #private::IntoOutcome>::Output;)
     }
 
     fn perform(&self) -> TokenStream {
         let private = self.private();
-        let function = self.item.name();
-        let (span, hidden) = (function.span(), Span::mixed_site());
-        let (input, context) = (Ident::new("__input", hidden), Ident::new("__context", hidden));
+        let (input, context) = (local("input"), local("context"));
         let body = if self.usable.input && self.usable.call && self.usable.output {
             self.body(&input, &context)
         } else {
@@ -166,16 +187,21 @@ impl Task<'_> {
                 ::core::result::Result::Ok(#private::Outcome::retry())
             )
         };
+        // What is wrong with the return type is said once: the compiler drops an error that has the
+        // same text at the same place as one before.
+        let span = self.returned_at();
+        let private_there = self.private_at(span);
         let returned = quote_spanned! {span=>
-            impl ::core::future::Future<
-                Output = ::core::result::Result<#private::Outcome<Self::Output>, #private::TaskError>,
+            -> impl ::core::future::Future<
+                Output = ::core::result::Result<
+                    #private_there::Outcome<Self::Output>,
+                    #private_there::TaskError,
+                >,
             > + ::core::marker::Send
         };
-        quote! {
-            fn perform(#input: Self::Input, #context: #private::TaskContext) -> #returned {
-                async move { #body }
-            }
-        }
+        let body = quote_spanned!(span=> { async move { #body } });
+        let perform = quote_spanned!(span=> fn perform);
+        quote!(#perform(#input: Self::Input, #context: #private::TaskContext) #returned #body)
     }
 
     /// Takes the arguments out of the context and calls the function.
@@ -183,26 +209,30 @@ impl Task<'_> {
         let private = self.private();
         let function = self.item.name();
         let extracted = &self.item.extracted;
-        let names: Vec<_> = (0..extracted.len())
-            .map(|index| Ident::new(&format!("__argument{index}"), Span::mixed_site()))
-            .collect();
+        let names: Vec<_> = (0..extracted.len()).map(|index| local(&format!("argument{index}"))).collect();
         let (given, ignored) = match &self.item.input {
             Some(_) => (Some(quote!(#input,)), None),
             None => (None, Some(quote!(let () = #input;))),
         };
-        let wait = self.item.sig.asyncness.map(|_| quote!(.await));
-        let span = self.item.returned().span();
-        let returned = Ident::new("__returned", Span::mixed_site());
+        let mut call = quote_spanned!(function.span()=> #function(#given #(#names),*));
+        if self.item.sig.asyncness.is_some() {
+            // A future that cannot be sent is refused here, on the function's name.
+            call = quote_spanned!(function.span()=> #private::boxed(#call).await);
+        }
+        let mut returned = local("returned");
+        returned.set_span(self.returned_at().resolved_at(returned.span()));
         let end = if let Some((_, path)) = &self.options.retry_if {
             quote!(#private::into_outcome_if(#returned, #path))
         } else {
+            let span = self.returned_at();
+            let private = self.private_at(span);
             quote_spanned!(span=> #private::IntoOutcome::into_outcome(#returned))
         };
         quote! {
             #ignored
             #(let #names = <#extracted as #private::FromTaskContext>::from_task_context(&#context)?;)*
             ::core::mem::drop(#context);
-            let #returned = #function(#given #(#names),*)#wait;
+            let #returned = #call;
             #end
         }
     }
@@ -211,7 +241,7 @@ impl Task<'_> {
     fn options(&self) -> TokenStream {
         let private = self.private();
         let options = self.options;
-        let mut chain = quote!(#private::TaskOptions::new());
+        let mut chain = quote!(#private::TaskOptions::<Self>::new());
         match &options.id {
             Some(Id::Text(text)) => chain.extend(id_format::expand(text, &self.name, &private)),
             Some(Id::Function(path)) => chain.extend(quote!(.id_with(#path))),
@@ -242,8 +272,18 @@ impl Task<'_> {
         let place = quote_spanned! {self.item.name().span()=>
             ::core::file!(), ::core::line!(), ::core::column!()
         };
-        quote!(#conditions #private::register! { #name, #place })
+        quote! {
+            #conditions
+            const _: () = {
+                #private::register! { #name, #place }
+            };
+        }
     }
+}
+
+/// A local name that meets no name of the user's.
+fn local(name: &str) -> Ident {
+    Ident::new(&format!("__{name}"), Span::mixed_site())
 }
 
 fn retry_options(retry: &RetryOptions, private: &TokenStream) -> TokenStream {

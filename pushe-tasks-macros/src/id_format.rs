@@ -34,10 +34,12 @@ pub(crate) fn expand(text: &LitStr, task: &Ident, private: &TokenStream) -> Toke
     }
     let mut literal = Literal::string(&format);
     literal.set_span(span);
-    let body = quote_spanned!(span=> #private::format!(#literal, #(#values),*));
+    let arguments = quote_spanned!(span=> ::core::format_args!(#literal, #(#values),*));
     quote! {
         .id_with({
-            fn make(#input: &<#task as #private::Task>::Input) -> #private::String { #body }
+            fn make(#input: &<#task as #private::Task>::Input) -> #private::String {
+                #private::id_text(#arguments)
+            }
             make
         })
     }
@@ -56,6 +58,8 @@ fn member(field: &str, text: &LitStr) -> Member {
     if let Ok(index) = field.parse() {
         return Member::Unnamed(syn::Index { index, span });
     }
-    let raw = field.strip_prefix("r#");
-    Member::Named(raw.map_or_else(|| Ident::new(field, span), |raw| Ident::new_raw(raw, span)))
+    // A field whose name is a keyword needs no `r#` in the text.
+    let bare = field.strip_prefix("r#").unwrap_or(field);
+    let is_word = syn::parse_str::<Ident>(bare).is_ok();
+    Member::Named(if is_word { Ident::new(bare, span) } else { Ident::new_raw(bare, span) })
 }

@@ -21,6 +21,8 @@ pub(crate) struct Item {
     pub(crate) input: Option<Type>,
     /// What the function takes after that, in order.
     pub(crate) extracted: Vec<Type>,
+    /// Whether the marks say clearly which argument is what.
+    pub(crate) marks_fit: bool,
     /// Whether it takes `self`; nothing can then be emitted beside it.
     pub(crate) is_method: bool,
 }
@@ -47,7 +49,16 @@ impl Item {
             let sig: Signature = input.parse()?;
             let body = body(input.parse()?, &sig.ident, diag);
             let is_method = sig.receiver().is_some();
-            Ok(Some(Self { attrs, vis, sig, body, input: None, extracted: Vec::new(), is_method }))
+            Ok(Some(Self {
+                attrs,
+                vis,
+                sig,
+                body,
+                input: None,
+                extracted: Vec::new(),
+                marks_fit: true,
+                is_method,
+            }))
         })
         .parse2(tokens)
         .unwrap_or_else(|error| {
@@ -86,14 +97,16 @@ impl Item {
         for (index, argument) in self.sig.inputs.iter_mut().enumerate() {
             let FnArg::Typed(argument) = argument else { continue };
             let marks = Marks::take(&mut argument.attrs, diag);
-            match (&marks.input, &marks.extract) {
-                (Some(_), Some(extract)) => diag.on(extract, messages::input_and_extract()),
-                (Some(input), None) if index > 0 => diag.on(input, messages::input_not_first()),
-                _ => {}
-            }
             let first = index == 0;
+            if let (Some(_), Some(extract)) = (&marks.input, &marks.extract) {
+                diag.on(extract, messages::input_and_extract());
+                self.marks_fit = false;
+            } else if let Some(input) = marks.input.as_ref().filter(|_| !first) {
+                diag.on(input, messages::input_not_first());
+                self.marks_fit = false;
+            }
             let is_input =
-                first && marks.extract.is_none() && (marks.input.is_some() || !is_extractor(&argument.ty));
+                marks.input.is_some() || (first && marks.extract.is_none() && !is_extractor(&argument.ty));
             if is_input {
                 self.input = Some((*argument.ty).clone());
             } else {

@@ -66,7 +66,6 @@ messages! {
     attribute_twice() => "`#[pushe_task]` is given twice; keep one",
     not_async(function) => "a task must be an `async fn`; write `async fn {function}` or add `run_on = Blocking`",
     modifier(word) => "a task cannot be `{word}`; the engine calls it as an ordinary function",
-    variadic() => "a task cannot take a variable number of arguments; put them in one struct",
     receiver() => "a task is a free function; it cannot take `self`",
     generic() => "a task cannot be generic; its stored record must name one input type",
     impl_argument() => "a task cannot take `impl Trait`; its stored record must name one input type",

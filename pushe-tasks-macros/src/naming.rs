@@ -23,14 +23,12 @@ pub(crate) fn type_name(options: &Options, item: &Item) -> Option<Ident> {
 /// A name that clashes with nothing the attribute knows of, for a task that is reported as wrong.
 pub(crate) fn fallback_name(options: &Options, item: &Item) -> Ident {
     let function = item.name();
-    match type_name(options, item) {
-        Some(name) if name == *function => format_ident!("{name}Task", span = function.span()),
-        Some(name) if item.input.as_ref().is_some_and(|input| is_named(input, &name)) => {
-            format_ident!("{name}Task", span = function.span())
-        }
-        Some(name) => name,
-        None => format_ident!("Task{}", function.unraw(), span = function.span()),
+    let given = type_name(options, item).unwrap_or_else(|| function.clone());
+    let clashes = |name: &Ident| name == function || item.input.as_ref().is_some_and(|it| is_named(it, name));
+    if clashes(&given) {
+        return format_ident!("{}Task", upper_camel(&given.unraw().to_string()), span = function.span());
     }
+    given
 }
 
 /// Whether the type is written as this one word.

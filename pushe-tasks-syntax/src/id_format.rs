@@ -94,10 +94,12 @@ fn is_field(text: &str) -> bool {
         && text.len() <= 9
         && text.bytes().all(|b| b.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'));
-    let mut chars = text.strip_prefix("r#").unwrap_or(text).chars();
+    let bare = text.strip_prefix("r#").unwrap_or(text);
+    let mut chars = bare.chars();
     let name = chars.next().is_some_and(|c| c == '_' || c.is_alphabetic())
         && chars.all(|c| c == '_' || c.is_alphanumeric());
-    number || (name && text != "_")
+    // No field can bear these, with `r#` or without.
+    number || (name && !["_", "self", "Self", "super", "crate"].contains(&bare))
 }
 
 #[cfg(test)]
@@ -152,6 +154,8 @@ mod tests {
         check("{a.}", placeholder("a."), 1..3);
         check("{01}", placeholder("01"), 1..3);
         check("{_}", placeholder("_"), 1..2);
+        check("{self.a}", placeholder("self.a"), 1..7);
+        check("{r#crate}", placeholder("r#crate"), 1..8);
         check("{a:w$}", argument("w$"), 3..5);
         check("{a:.*}", argument(".*"), 3..5);
     }

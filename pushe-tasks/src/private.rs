@@ -3,8 +3,9 @@
 //! Invariant: the attribute names nothing of this crate except through this module.
 
 use std::error::Error;
+use std::pin::Pin;
 
-pub use std::format;
+pub use std::fmt::format as id_text;
 pub use std::string::String;
 pub use std::time::Duration;
 
@@ -42,6 +43,13 @@ macro_rules! pushe_tasks_register {
 #[macro_export]
 macro_rules! pushe_tasks_register {
     ($task:ident, $file:expr, $line:expr, $column:expr) => {};
+}
+
+/// Refuses a future that cannot be sent, at the place of its argument alone.
+///
+/// The one who awaits the box can be sent whatever is in it, so that no second error follows.
+pub fn boxed<'f, F: Future + Send + 'f>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'f>> {
+    Box::pin(future)
 }
 
 /// What the body of a task under `retry_if` ends in.

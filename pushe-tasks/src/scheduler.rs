@@ -44,7 +44,7 @@ tokio::task_local! {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let scheduler = TaskScheduler::in_memory().detached().start().await?;
+/// let scheduler = TaskScheduler::in_memory().detached().schedule_only().start().await?;
 /// let report = scheduler.shutdown(Duration::from_secs(10)).await;
 /// assert!(report.still_running().is_empty());
 /// # Ok(())

@@ -23,7 +23,7 @@ use crate::scheduler::TaskScheduler;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let scheduler = pushe_tasks::TaskScheduler::in_memory().start().await?;
+/// let scheduler = pushe_tasks::TaskScheduler::in_memory().schedule_only().start().await?;
 /// let sum = pushe_tasks::cpu_thread(async { (1..=10).sum::<u32>() })?;
 /// assert_eq!(sum.await?, 55);
 /// # scheduler.shutdown(std::time::Duration::ZERO).await;

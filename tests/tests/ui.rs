@@ -1,13 +1,9 @@
-//! The attribute as its users meet it: spellings that must work, and one case for each mistake.
-//!
-//! The expected texts belong to the toolchain that `rust-toolchain.toml` names.
+//! What the compiler says to users of the attribute, and what must compile.
 
+/// The expected texts belong to the pinned toolchain.
 #[test]
-fn spellings_that_work() {
-    trybuild::TestCases::new().pass("ui/pass/*.rs");
-}
-
-#[test]
-fn mistakes_are_explained() {
-    trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
+fn attribute() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("ui/pass/*.rs");
+    cases.compile_fail("ui/fail/*.rs");
 }

@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(name = "a", aliases("a"))]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(name = "Send", aliases("Send"))]
+async fn send(_: u8) {}
 
 fn main() {}

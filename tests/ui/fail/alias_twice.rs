@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(aliases("a", "b", "a"))]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(aliases("Old", "Old"))]
+async fn send(_: u8) {}
 
 fn main() {}

@@ -2,6 +2,6 @@ use pushe_tasks::prelude::*;
 
 #[pushe_task]
 #[pushe_task]
-async fn send() {}
+async fn send(_: u8) {}
 
 fn main() {}

@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(timeout = "5s 1h")]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(timeout = "30m 1h")]
+async fn send(_: u8) {}
 
 fn main() {}

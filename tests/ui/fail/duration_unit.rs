@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(timeout = "10x")]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(timeout = "5 minutes")]
+async fn send(_: u8) {}
 
 fn main() {}

@@ -1,10 +1,12 @@
 use pushe_tasks::prelude::*;
 
+use std::rc::Rc;
+
 #[pushe_task]
-async fn send() {
-    let shared = std::rc::Rc::new(1);
+async fn send(_: u8) {
+    let count = Rc::new(1);
     std::future::ready(()).await;
-    let _ = shared;
+    drop(count);
 }
 
 fn main() {}

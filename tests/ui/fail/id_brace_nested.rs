@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(id = "a/{{{b{c}}")]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(id = "upload/{al{bum}}")]
+async fn send(_: u8) {}
 
 fn main() {}

@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(id = "a/{album")]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(id = "upload/{album")]
+async fn send(_: u8) {}
 
 fn main() {}

@@ -1,10 +1,10 @@
 use pushe_tasks::prelude::*;
 
-fn make(_: &()) -> String {
-    String::new()
+fn id(_: &()) -> String {
+    String::from("a")
 }
 
-#[pushe_task(id = make)]
+#[pushe_task(id = id)]
 async fn send() {}
 
 fn main() {}

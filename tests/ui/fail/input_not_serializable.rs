@@ -1,10 +1,8 @@
 use pushe_tasks::prelude::*;
 
-struct Plain;
+struct Upload;
 
 #[pushe_task]
-async fn send(input: Plain) {
-    let _ = input;
-}
+async fn send(_: Upload) {}
 
 fn main() {}

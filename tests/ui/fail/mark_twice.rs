@@ -1,8 +1,6 @@
 use pushe_tasks::prelude::*;
 
 #[pushe_task]
-async fn send(#[input] #[input] input: String) {
-    let _ = input;
-}
+async fn send(#[input] #[input] _: u8) {}
 
 fn main() {}

@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(concurrency = 5000000000)]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+#[pushe_task(concurrency = 4294967296)]
+async fn send(_: u8) {}
 
 fn main() {}

@@ -1,9 +1,6 @@
 use pushe_tasks::prelude::*;
 
 #[pushe_task(id = "a", id = "b")]
-async fn send(input: String) -> Result<(), TaskError> {
-    let _ = input;
-    Ok(())
-}
+async fn send(_: u8) {}
 
 fn main() {}

@@ -1,10 +1,10 @@
 use pushe_tasks::prelude::*;
 
-fn decide(_: &String) -> bool {
+fn is_temporary(_: &TaskError) -> bool {
     true
 }
 
-#[pushe_task(retry_if = decide)]
-async fn send() {}
+#[pushe_task(retry_if = is_temporary)]
+async fn send(_: u8) {}
 
 fn main() {}

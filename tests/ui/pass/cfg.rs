@@ -1,18 +1,27 @@
-//! A task under `cfg` is there or not, with all that is made of it.
+#![deny(warnings)]
+
 use pushe_tasks::prelude::*;
 
 #[pushe_task]
-#[cfg(any())]
-async fn absent(input: NoSuchType) {}
-
 #[cfg(all())]
-#[pushe_task]
-async fn present() {}
+async fn present(_: u8) {}
 
-#[cfg_attr(all(), pushe_task(id = "made"))]
-async fn made() {}
+#[cfg(any())]
+#[pushe_task]
+async fn absent(_: Missing) {}
+
+#[pushe_task]
+#[cfg(any())]
+async fn absent_too(_: Missing) {}
+
+#[cfg_attr(all(), pushe_task(id = "present"))]
+async fn conditional() {}
+
+#[cfg_attr(any(), pushe_task)]
+#[allow(dead_code)]
+async fn no_task(_: &str) {}
 
 fn main() {
-    let _ = Present::schedule();
-    assert_eq!(Made::OPTIONS.task_id(&()).unwrap(), "made");
+    let _ = Present::schedule(1);
+    assert_eq!(Conditional::OPTIONS.task_id(&()).as_deref(), Some("present"));
 }

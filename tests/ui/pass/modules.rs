@@ -1,34 +1,22 @@
-//! Every visibility, in modules.
-#![deny(warnings)]
-use pushe_tasks::prelude::*;
+use pushe_tasks::Task;
 
-mod outer {
-    pub mod inner {
-        use pushe_tasks::prelude::*;
+mod photos {
+    use pushe_tasks::pushe_task;
 
-        #[pushe_task]
-        pub async fn open() {}
+    #[pushe_task(name = "photos/sync")]
+    pub async fn sync() {}
 
-        #[pushe_task]
-        pub(crate) async fn in_crate() {}
-
-        #[pushe_task]
-        pub(super) async fn in_parent() {}
-
-        #[pushe_task]
-        pub(in crate::outer) async fn in_outer() {}
-
-        #[pushe_task]
-        async fn hidden() {}
-    }
-
-    pub fn look() {
-        let _ = (inner::InParent::schedule(), inner::InOuter::schedule());
+    pub mod raw {
+        #[pushe_tasks::pushe_task(name = "photos/raw/sync")]
+        pub async fn sync() {}
     }
 }
 
+#[pushe_tasks::pushe_task]
+async fn sync() {}
+
 fn main() {
-    let _ = (outer::inner::Open::schedule(), outer::inner::InCrate::schedule());
-    assert_eq!(outer::inner::Open::NAME, "Open");
-    outer::look();
+    assert_eq!(photos::Sync::NAME, "photos/sync");
+    assert_eq!(photos::raw::Sync::NAME, "photos/raw/sync");
+    assert_eq!(Sync::NAME, "Sync");
 }

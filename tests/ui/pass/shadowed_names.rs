@@ -1,19 +1,28 @@
-//! Names of the standard library and of the expansion may mean something else here.
-#![allow(dead_code, non_camel_case_types)]
+#![allow(dead_code)]
 
+// Whatever a crate calls its own things, the attribute means what it says.
 struct Result;
 struct Option;
 struct String;
+struct Send;
+struct Future;
 struct Task;
+struct TaskContext;
+struct TaskOptions;
+struct Schedule;
+struct Outcome;
 struct Duration;
-struct str_;
+struct Clone;
+struct Copy;
+struct Debug;
+mod inventory {}
+mod serde {}
+mod core {}
+mod std {}
 
-#[pushe_tasks::pushe_task(id = "{}", timeout = "5s", delay = "1s")]
-async fn shadowed(input: u8, context: pushe_tasks::TaskContext) {
-    let returned = (input, context);
-    let _ = returned;
-}
+#[pushe_tasks::pushe_task(id = "{}", policy = Keep, retry(delay = "1s"), timeout = "1m")]
+async fn awesome_task(_: u8, _: pushe_tasks::TaskContext) {}
 
 fn main() {
-    let _ = Shadowed::schedule(1);
+    let _ = AwesomeTask::schedule(1);
 }

@@ -1,7 +1,0 @@
-use pushe_tasks::prelude::*;
-
-#[pushe_task]
-#[allow(non_snake_case)]
-async fn Send2() {}
-
-fn main() {}

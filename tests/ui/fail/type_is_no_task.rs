@@ -1,0 +1,5 @@
+struct Send;
+
+fn later(_: pushe_tasks::Schedule<Send>) {}
+
+fn main() {}
