@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc as blocking;
 use std::time::Duration;
 
 use pushe_tasks::clock::{Clock, MonoTime, Sleep, SystemClock, WallTime};
 use pushe_tasks::{Outcome, Schedule, Task, TaskContext, TaskError, TaskOptions, TaskScheduler};
 use pushe_tasks_tests::child;
 use pushe_tasks_tests::deadline::soon;
+use tokio::sync::mpsc;
 
 /// Does nothing.
 struct Nothing;
@@ -26,11 +26,20 @@ impl Task for Nothing {
     }
 }
 
-/// The machine's clock, which counts who asks it to watch the wall clock: that takes a look every 30 s.
-#[derive(Clone, Debug, Default)]
+/// How the dispatcher waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// By the monotonic clock: asleep until then.
+    Mono,
+    /// By the wall clock, which may be set: with a look at it every 30 s.
+    Wall,
+}
+
+/// The machine's clock, which tells how it is waited by.
+#[derive(Debug)]
 struct Watched {
     clock: SystemClock,
-    watches: Arc<AtomicU32>,
+    waits: mpsc::UnboundedSender<By>,
 }
 
 impl Clock for Watched {
@@ -43,11 +52,12 @@ impl Clock for Watched {
     }
 
     fn sleep_until(&self, moment: MonoTime) -> Sleep {
+        let _ = self.waits.send(By::Mono);
         self.clock.sleep_until(moment)
     }
 
     fn sleep_until_wall(&self, moment: WallTime) -> Sleep {
-        self.watches.fetch_add(1, Ordering::SeqCst);
+        let _ = self.waits.send(By::Wall);
         self.clock.sleep_until_wall(moment)
     }
 
@@ -58,21 +68,18 @@ impl Clock for Watched {
 
 #[tokio::test]
 async fn the_wall_clock_is_watched_only_while_work_is_delayed() {
-    let clock = Watched::default();
-    let builder = TaskScheduler::in_memory().detached().clock(clock.clone());
+    let (waits, mut waited) = mpsc::unbounded_channel();
+    let clock = Watched { clock: SystemClock::new(), waits };
+    let builder = TaskScheduler::in_memory().detached().clock(clock);
     let builder = builder.register::<Nothing>().only::<Nothing>();
     let scheduler = soon("the start", builder.start()).await.unwrap();
     let work = Schedule::<Nothing>::new(()).on(&scheduler).await.unwrap();
     soon("a piece of work", work.output()).await.unwrap();
-    // The end of the work has been seen, and with it that its record is pruned tomorrow; twice, so that the dispatcher
-    // has gone to sleep in between.
-    scheduler.health().await.unwrap();
-    scheduler.health().await.unwrap();
-    assert_eq!(clock.watches.load(Ordering::SeqCst), 0);
+    // Its record may be pruned tomorrow, which is all that is waited for.
+    assert_eq!(soon("a wait", waited.recv()).await, Some(By::Mono));
+    assert_ne!(waited.try_recv(), Ok(By::Wall));
     Schedule::<Nothing>::new(()).delay("1d").on(&scheduler).await.unwrap();
-    scheduler.health().await.unwrap();
-    scheduler.health().await.unwrap();
-    assert!(clock.watches.load(Ordering::SeqCst) > 0);
+    while soon("a wait", waited.recv()).await != Some(By::Wall) {}
     scheduler.shutdown(Duration::ZERO).await;
 }
 
@@ -95,8 +102,8 @@ fn sleeps() -> BTreeMap<String, u64> {
 /// Lets time pass in which nothing happens. What is to be shown is that nothing does, for which there is no event: a
 /// bounded real wait is all there is, on a channel to which nobody sends.
 fn pass(time: Duration) {
-    let (_nobody, nothing) = mpsc::channel::<()>();
-    assert_eq!(nothing.recv_timeout(time), Err(mpsc::RecvTimeoutError::Timeout));
+    let (_nobody, nothing) = blocking::channel::<()>();
+    assert_eq!(nothing.recv_timeout(time), Err(blocking::RecvTimeoutError::Timeout));
 }
 
 #[test]

@@ -246,7 +246,12 @@ fn a_network_that_comes_back_within_the_grace_stops_nothing() {
         let mut engine = Engine::start(FALL, None).await;
         let running = engine.schedule::<Send>(Some(OBEY)).await;
         engine.began().await;
+        let probe = Schedule::<Send>::new(None).delay("1d").on(&engine.scheduler).await.unwrap();
         link.carrier("down");
+        // The kernel and the source take their time: what is scheduled before the engine knows would start.
+        let closed = |standing: &Standing| standing.obstacles.len() == 2;
+        let text = engine.stands(&probe, closed).await.to_string();
+        assert!(text.contains("; for network: Connected ("), "{text}");
         let waiting = engine.schedule::<Send>(None).await;
         // The gate closes at once for what has not started, and the running body goes on.
         engine.waits_for_network(&waiting).await;
