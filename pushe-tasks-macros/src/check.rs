@@ -118,12 +118,29 @@ fn return_type(item: &Item, diag: &mut Diagnostics) -> bool {
         diag.on(returned, messages::impl_return());
         return false;
     }
+    if let Some(found) = no_outcome(returned) {
+        diag.on(returned, messages::no_outcome(found));
+        return false;
+    }
     let borrowed = item.sig.generics.params.is_empty()
         && (is_borrowed(returned) || answer(returned).is_some_and(is_reference));
     if borrowed {
         diag.on(returned, messages::borrowed_return());
     }
     !borrowed
+}
+
+/// How a type is called that is plainly no outcome; what an alias stands for, only the compiler knows.
+fn no_outcome(returned: &Type) -> Option<String> {
+    const KNOWN: [&str; 20] = [
+        "String", "Option", "Vec", "Box", "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8",
+        "i16", "i32", "i64", "i128", "isize", "f32", "f64",
+    ];
+    match bare(returned) {
+        Type::Tuple(tuple) => (!tuple.elems.is_empty()).then(|| "(..)".to_owned()),
+        Type::Array(_) => Some("[..]".to_owned()),
+        _ => last_segment(returned).map(ToString::to_string).filter(|last| KNOWN.contains(&last.as_str())),
+    }
 }
 
 fn is_reference(ty: &Type) -> bool {

@@ -187,21 +187,15 @@ impl Task<'_> {
                 ::core::result::Result::Ok(#private::Outcome::retry())
             )
         };
-        // What is wrong with the return type is said once: the compiler drops an error that has the
-        // same text at the same place as one before.
+        // Where the return type is wrong, every use of it says so; they say it at one place.
         let span = self.returned_at();
-        let private_there = self.private_at(span);
+        let there = self.private_at(span);
         let returned = quote_spanned! {span=>
-            -> impl ::core::future::Future<
-                Output = ::core::result::Result<
-                    #private_there::Outcome<Self::Output>,
-                    #private_there::TaskError,
-                >,
-            > + ::core::marker::Send
+            ::core::result::Result<#there::Outcome<Self::Output>, #there::TaskError>
         };
-        let body = quote_spanned!(span=> { async move { #body } });
-        let perform = quote_spanned!(span=> fn perform);
-        quote!(#perform(#input: Self::Input, #context: #private::TaskContext) #returned #body)
+        quote! {
+            async fn perform(#input: Self::Input, #context: #private::TaskContext) -> #returned { #body }
+        }
     }
 
     /// Takes the arguments out of the context and calls the function.

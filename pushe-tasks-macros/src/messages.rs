@@ -72,6 +72,7 @@ messages! {
     impl_return() => "a task cannot return `impl Trait`; its stored record must name one output type",
     borrowed_input() => "a task's input cannot be borrowed; it is read back from the store, so take an owned type such as `String`",
     borrowed_extract() => "an extracted argument cannot be borrowed; take it by value",
+    no_outcome(found) => "a task cannot return `{found}`; return `()`, `Outcome<T>`, `Result<T, E>` or `Result<Outcome<T>, E>`",
     borrowed_return() => "a task cannot return a reference; its output is stored, so return an owned type",
 
     // Its arguments.
