@@ -372,12 +372,12 @@ impl<T: TaskData, E: Into<Box<dyn Error + Send + Sync>>> IntoOutcome for Result<
     }
 }
 
-/// What `retry_if` does: an error that it refuses fails at once, whatever marker it bears.
 /// Whether an error only marks what is to become of the work, and tells people nothing.
 pub(crate) fn is_marker(error: &(dyn Error + 'static)) -> bool {
     error.is::<Mark>()
 }
 
+/// What `retry_if` does: an error that it refuses fails at once, whatever marker it bears.
 pub(crate) fn into_outcome_if<R, E>(
     returned: Result<R, E>,
     retry_if: fn(&E) -> bool,
