@@ -1,5 +1,9 @@
+use pushe_tasks::Task;
+
 struct Send;
 
-fn later(_: pushe_tasks::Schedule<Send>) {}
+fn later<T: Task>() {}
 
-fn main() {}
+fn main() {
+    later::<Send>();
+}

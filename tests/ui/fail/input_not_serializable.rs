@@ -1,8 +1,0 @@
-use pushe_tasks::prelude::*;
-
-struct Upload;
-
-#[pushe_task]
-async fn send(_: Upload) {}
-
-fn main() {}
