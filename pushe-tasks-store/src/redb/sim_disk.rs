@@ -47,6 +47,25 @@ pub struct Fault {
     pub lasts: Lasts,
     /// The error.
     pub error: io::ErrorKind,
+    /// What becomes of the call.
+    pub effect: Effect,
+}
+
+/// What becomes of a call that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A write goes half-way; a sync loses what it was to keep; other calls do nothing.
+    Fails,
+    /// It is carried out, and only the answer is wrong.
+    CarriedOut,
+}
+
+impl Fault {
+    /// The next call of this kind fails, once, with an error of the device.
+    pub fn next(disk: &SimDisk, call: Call) -> Self {
+        let at = disk.calls_of(call);
+        Self { at, call: Some(call), lasts: Lasts::Once, error: io::ErrorKind::Other, effect: Effect::Fails }
+    }
 }
 
 /// How long a fault goes on.
@@ -87,6 +106,8 @@ struct State {
     calls: u64,
     calls_by_kind: BTreeMap<Call, u64>,
     faults: Vec<Fault>,
+    /// Whether the call that just failed is carried out all the same.
+    carried_out: bool,
     capacity: u64,
     reserve: u64,
     trace: u64,
@@ -118,6 +139,7 @@ impl SimDisk {
             calls: 0,
             calls_by_kind: BTreeMap::new(),
             faults: Vec::new(),
+            carried_out: false,
             capacity: u64::MAX,
             reserve: 0,
             trace: 0,
@@ -256,6 +278,13 @@ impl SimDisk {
         state.durable = image;
     }
 
+    /// Puts other bytes on the disk, and leaves the cache as it is: what syncs leave that failed without a word.
+    pub fn restore_under_cache(&self, image: Vec<u8>) {
+        let mut state = self.state();
+        state.pending.clear();
+        state.durable = image;
+    }
+
     /// Lets go of all locks, as the system does for a process that was killed.
     pub fn forget_locks(&self) {
         self.state().locks.clear();
@@ -276,6 +305,7 @@ impl State {
         let of_kind = self.calls_by_kind.entry(call).or_default();
         let kind = *of_kind;
         *of_kind += 1;
+        self.carried_out = false;
         if self.is_frozen() {
             return Err(io::Error::other("the simulated disk has stopped"));
         }
@@ -292,7 +322,9 @@ impl State {
             };
             number >= fault.at && number - fault.at < length
         });
-        hit.map_or(Ok(()), |fault| Err(io::Error::new(fault.error, "an injected fault")))
+        let Some(fault) = hit else { return Ok(()) };
+        self.carried_out = fault.effect == Effect::CarriedOut;
+        Err(io::Error::new(fault.error, "an injected fault"))
     }
 
     /// Whether the call under way is past the stop.
@@ -342,11 +374,12 @@ impl StorageBackend for Handle {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        if let Err(error) = state.begin(Call::Sync, 0, &[]) {
+        let answer = state.begin(Call::Sync, 0, &[]);
+        if answer.is_err() && !state.carried_out {
             if !state.is_frozen() {
                 state.pending.clear();
             }
-            return Err(error);
+            return answer;
         }
         for pending in std::mem::take(&mut state.pending) {
             match pending {
@@ -354,26 +387,26 @@ impl StorageBackend for Handle {
                 Pending::Write(offset, data) => put(&mut state.durable, offset, &data),
             }
         }
-        Ok(())
+        answer
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state();
-        if let Err(error) = state.begin(Call::Write, offset, data) {
-            if state.is_frozen() {
-                return Err(error);
-            }
-            // A write that fails may have gone half-way.
-            let some =
-                &data[..to_usize(below(&mut state.random, data.len() as u64 / SECTOR as u64 + 1)) * SECTOR];
-            put(&mut state.cache, offset, some);
-            state.pending.push(Pending::Write(offset, some.to_vec()));
-            return Err(error);
+        let answer = state.begin(Call::Write, offset, data);
+        let mut done = data;
+        if answer.is_err() && !state.carried_out {
+            // A write that fails may have gone half-way; one after the stop has not begun.
+            let sectors = if state.is_frozen() { 0 } else { data.len() / SECTOR };
+            let some = below(&mut state.random, sectors as u64 + 1);
+            done = &data[..to_usize(some) * SECTOR];
+        } else {
+            state.room(offset + data.len() as u64)?;
         }
-        state.room(offset + data.len() as u64)?;
-        put(&mut state.cache, offset, data);
-        state.pending.push(Pending::Write(offset, data.to_vec()));
-        Ok(())
+        if !done.is_empty() {
+            put(&mut state.cache, offset, done);
+            state.pending.push(Pending::Write(offset, done.to_vec()));
+        }
+        answer
     }
 
     fn close(&self) -> io::Result<()> {
@@ -481,12 +514,10 @@ impl Medium for SimDisk {
 fn put(image: &mut Vec<u8>, offset: u64, data: &[u8]) {
     let start = to_usize(offset);
     let end = start + data.len();
-    if image.len() < end && !data.is_empty() {
+    if image.len() < end {
         image.resize(end, 0);
     }
-    if !data.is_empty() {
-        image[start..end].copy_from_slice(data);
-    }
+    image[start..end].copy_from_slice(data);
 }
 
 fn ends(start: Bound<u64>, end: Bound<u64>) -> (u64, u64) {
