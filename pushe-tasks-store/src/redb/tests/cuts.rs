@@ -19,10 +19,7 @@ fn a_store_whose_creation_was_cut_off_is_created_anew() {
             let disk = SimDisk::new(seed);
             disk.freeze_at(at);
             let _ = open_sim(&disk);
-            // The third is what a sync that failed unnoticed leaves: a cache of which the disk holds nothing.
-            let stale = disk.after_kill();
-            stale.restore_under_cache(disk.durable_image());
-            for found in [disk.after_power_cut(seed), disk.after_kill(), stale] {
+            for found in [disk.after_power_cut(seed), disk.after_kill()] {
                 let mut store =
                     open_sim(&found).unwrap_or_else(|error| panic!("call {at}, seed {seed}: {error}"));
                 anew += usize::from(store.facts().findings.contains(&Finding::CreatedAnew));
@@ -84,4 +81,21 @@ fn a_kill_with_a_stale_cache_is_recovered_from_the_disk() {
     let mut found = open_sim(&disk.after_power_cut(1)).unwrap();
     let there = ids(&mut found, &[]);
     assert!(told.is_subset(&there) && more.is_subset(&there), "{there:?}");
+}
+
+#[test]
+fn a_creation_that_stands_in_the_cache_alone_is_begun_again() {
+    let disk = SimDisk::new(1);
+    let store = open_sim(&disk).unwrap();
+    for below in [Vec::new(), vec![0; 64 << 10]] {
+        let expected = if below.is_empty() { Finding::Created } else { Finding::CreatedAnew };
+        let found = SimDisk::from_image(disk.image(), 1);
+        found.restore_under_cache(below);
+        let mut store = open_sim(&found).unwrap();
+        assert_eq!(store.facts().findings, [expected]);
+        enqueue(&mut store, 1).unwrap();
+        drop(store);
+        assert_eq!(ids(&mut open_sim(&found.after_power_cut(1)).unwrap(), &[]).len(), 1);
+    }
+    drop(store);
 }

@@ -189,6 +189,30 @@ fn a_store_that_was_emptied_while_it_was_open_is_not_made_anew() {
 }
 
 #[test]
+fn a_store_that_another_opened_between_an_error_and_the_reopening_says_so() {
+    let disk = SimDisk::new(1);
+    let mut store = open_sim(&disk).unwrap();
+    enqueue(&mut store, 1).unwrap();
+    disk.inject(Fault {
+        call: None,
+        lasts: Lasts::Forever,
+        at: disk.calls(),
+        ..Fault::next(&disk, Call::Sync)
+    });
+    assert!(matches!(enqueue(&mut store, 2), Err(StoreError::InDoubt(_))));
+    disk.heal();
+    let mut other = open_sim(&disk).expect("a store that is not open holds no lock");
+    enqueue(&mut other, 3).unwrap();
+    let error = enqueue(&mut store, 4).unwrap_err();
+    assert!(matches!(&error, StoreError::Failed(text) if text.contains("in use")), "{error:?}");
+    assert!(matches!(store.facts().health, StoreHealth::Degraded(_)));
+    drop(other);
+    enqueue(&mut store, 4).unwrap();
+    assert!(store.facts().findings.contains(&Finding::OpenedElsewhere), "{:?}", store.facts());
+    assert!(ids(&mut store, &[]).is_superset(&BTreeSet::from([id(1), id(3), id(4)])));
+}
+
+#[test]
 fn a_full_disk_refuses_new_work_and_lets_running_work_end() {
     let disk = SimDisk::new(1);
     let mut store = open_sim(&disk).unwrap();
