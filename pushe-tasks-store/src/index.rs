@@ -126,6 +126,11 @@ pub(crate) fn due_of(key: &OrderKey) -> WallTime {
 
 /// The hash under which a task id is indexed.
 pub fn id_hash(task_id: &str) -> u64 {
+    // Tests cannot find two texts whose hashes fall together.
+    #[cfg(test)]
+    if task_id.starts_with("same hash/") {
+        return 7;
+    }
     xxhash_rust::xxh3::xxh3_64(task_id.as_bytes())
 }
 

@@ -126,15 +126,31 @@ type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// Sorted maps, and what the transaction under way has overwritten.
 #[derive(Debug, Default)]
-struct MemoryTables {
+pub(crate) struct MemoryTables {
     rows: [Rows; Table::ALL.len()],
     undo: Vec<Overwritten>,
+    /// How many writes succeed before all fail; `None` for no end.
+    #[cfg(test)]
+    writes_left: Option<usize>,
 }
 
 /// Table, key and old value of a write.
 type Overwritten = (Table, Box<[u8]>, Option<Box<[u8]>>);
 
 impl MemoryTables {
+    /// Fails once the writes that a test allows are used up.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "memory never fails")
+    )]
+    fn count_write(&mut self) -> Result<(), TableError> {
+        #[cfg(test)]
+        if let Some(left) = &mut self.writes_left {
+            *left = left.checked_sub(1).ok_or_else(|| TableError("a page is gone".to_owned()))?;
+        }
+        Ok(())
+    }
+
     fn undo(&mut self) {
         while let Some((table, key, old)) = self.undo.pop() {
             let rows = &mut self.rows[table as usize];
@@ -184,6 +200,7 @@ impl TablesMut for MemoryTables {
         value: &[u8],
         old: &mut dyn FnMut(Option<&[u8]>),
     ) -> Result<(), TableError> {
+        self.count_write()?;
         let before = self.rows[table as usize].insert(key.into(), value.into());
         old(before.as_deref());
         self.undo.push((table, key.into(), before));
@@ -196,6 +213,7 @@ impl TablesMut for MemoryTables {
         key: &[u8],
         old: &mut dyn FnMut(Option<&[u8]>),
     ) -> Result<(), TableError> {
+        self.count_write()?;
         let before = self.rows[table as usize].remove(key);
         old(before.as_deref());
         if before.is_some() {
@@ -270,6 +288,37 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_fails_spoils_its_transaction_alone() {
+        let mut spoilt = 0;
+        for writes in 0.. {
+            let mut store = MemoryStore::default();
+            enqueue(&mut store, &[work(1)]).unwrap();
+            store.tables.writes_left = Some(writes);
+            let mut answers = Vec::new();
+            let grants = vec![Grant { permits: 1, lanes: vec![LaneId(1)] }];
+            let request = ClaimRequest { now: NOW, limit: 1, grants };
+            let written = store.write(&mut |tx| {
+                answers.push(tx.enqueue(&[work(2)], NOW).map(drop));
+                answers.push(tx.claim(&request).map(drop));
+            });
+            store.tables.writes_left = None;
+            store.check().unwrap();
+            if written.is_ok() {
+                assert_eq!(answers, [Ok(()), Ok(())]);
+                break;
+            }
+            spoilt += 1;
+            assert!(matches!(written, Err(StoreError::Undone(_))));
+            if answers[0].is_err() {
+                assert_eq!(answers[0], answers[1], "no verb is applied behind one that the tables failed");
+            }
+            assert_eq!(count(&mut store, WorkState::Enqueued), 1);
+            assert_eq!(claim(&mut store, 9).len(), 1);
+        }
+        assert!(spoilt > 4, "{spoilt}");
+    }
+
+    #[test]
     fn a_panic_in_a_transaction_leaves_nothing() {
         let mut store = MemoryStore::default();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -290,18 +339,19 @@ mod tests {
         enqueue(&mut store, &[work(1), work(2)]).unwrap();
         let attempts = claim(&mut store, 2);
         let request = RescueRequest::new(NOW, None);
-        // The commit of the second settle is lost with the store.
         let settle = |attempt| Settle {
             attempt,
             at: NOW,
             settlement: Settlement::Succeeded { output: None },
             body: Body::Ended,
         };
+        let held = [settle(attempts[0]), settle(attempts[1])];
+        store.fail_next(StoreError::InDoubt("test".to_owned()));
+        assert!(store.write(&mut |tx| drop(tx.settle(&held))).is_err());
         let mut store = store.reopen_alive();
         let mut rescued = None;
         store.write(&mut |tx| rescued = tx.rescue(&request).ok()).unwrap();
-        assert_eq!(rescued.unwrap().orphans, []);
-        let held = [settle(attempts[0]), settle(attempts[1])];
+        assert_eq!(rescued.unwrap().orphans, [], "their settles are held, and apply");
         let mut answer = Vec::new();
         store.write(&mut |tx| answer = tx.settle(&held).unwrap()).unwrap();
         assert_eq!(answer, [Settled::Applied; 2]);

@@ -179,3 +179,42 @@ fn write<T: TablesMut>(
     fields(&mut out);
     tables.put(Table::Meta, key, &out.seal(key), &mut |_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryTables;
+
+    fn opened(tables: &mut MemoryTables) -> Result<(u64, [u8; 16]), OpenFault> {
+        open(tables, [1; 16], None).map(|opened| (opened.epoch, opened.uuid))
+    }
+
+    #[test]
+    fn a_store_is_made_once_and_counts_how_often_it_is_opened() {
+        let mut tables = MemoryTables::default();
+        assert_eq!(opened(&mut tables), Ok((1, [1; 16])));
+        assert_eq!(open(&mut tables, [2; 16], None).unwrap().uuid, [1; 16], "its name stays");
+        assert_eq!(opened(&mut tables), Ok((3, [1; 16])));
+    }
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        let mut tables = MemoryTables::default();
+        opened(&mut tables).unwrap();
+        write(&mut tables, STORE, |out| out.varint(STORE_FORMAT + 1)).unwrap();
+        assert_eq!(opened(&mut tables), Err(OpenFault::Newer { found: STORE_FORMAT + 1 }));
+    }
+
+    #[test]
+    fn facts_that_are_damaged_or_missing_are_refused() {
+        for key in [STORE, UUID, EPOCH, COUNTERS] {
+            let mut tables = MemoryTables::default();
+            opened(&mut tables).unwrap();
+            tables.put(Table::Meta, key, b"no checksum here", &mut |_| ()).unwrap();
+            assert!(matches!(opened(&mut tables), Err(OpenFault::Damaged(_))), "{}", key.escape_ascii());
+            tables.put(Table::Records, &[1; 16], b"", &mut |_| ()).unwrap();
+            tables.remove(Table::Meta, key, &mut |_| ()).unwrap();
+            assert!(matches!(opened(&mut tables), Err(OpenFault::Damaged(_))), "{}", key.escape_ascii());
+        }
+    }
+}

@@ -194,6 +194,7 @@ pub(super) fn s8_1_much_that_falls_due_at_once_is_claimed_in_steps(world: &mut W
     let mut started = 0;
     for _ in 0..10 {
         let claimed = world.claim(2_500).len();
+        assert!(claimed <= 1_000, "one call is bounded");
         started += claimed;
         if claimed == 0 || world.changes.next_due.is_none() {
             break;

@@ -143,6 +143,7 @@ macro_rules! __conformance_cases {
                 s4_11_a_fenced_settle_says_that_the_body_ended
                 s4_11_appended_work_waits_for_a_body_behind_its_predecessor
                 only_the_body_that_lives_is_released
+                s4_11_a_body_of_before_holds_its_id_whatever_the_rows_say
             }
             cancel {
                 s1_14_waiting_work_is_cancelled
@@ -156,6 +157,7 @@ macro_rules! __conformance_cases {
                 s1_12_orphans_are_enqueued_again
                 s7_1_rescue_finds_an_orphan_once
                 s7_1_bodies_of_this_process_are_left_alone
+                s7_1_an_orphan_of_this_process_is_not_charged
                 s7_2_a_crash_is_charged_and_not_an_attempt
                 s7_2_a_recorded_stop_charges_nothing
                 s7_2_a_stop_counts_for_one_restart

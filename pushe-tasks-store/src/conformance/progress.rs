@@ -56,7 +56,7 @@ pub(super) fn s6_3_progress_of_a_stale_attempt_is_passed_over(world: &mut World)
     assert_eq!(progress(world, id), None);
     let new = world.start(id);
     let unknown = Attempt { work: world.work("Upload").id, claim: 1 };
-    let batch = [(old, vec![1]), (unknown, vec![2]), (new, vec![3])];
+    let batch = [(new, vec![3]), (unknown, vec![2]), (old, vec![1])];
     world.write(|tx| tx.progress(&batch)).expect("the progress is carried out");
     assert_eq!(progress(world, id), Some(vec![3]));
     world.succeed(new);

@@ -118,3 +118,17 @@ pub(super) fn only_the_body_that_lives_is_released(world: &mut World) {
     world.release(attempt);
     assert_eq!(world.stands(second), ENQUEUED);
 }
+
+pub(super) fn s4_11_a_body_of_before_holds_its_id_whatever_the_rows_say(world: &mut World) {
+    let first = world.add("a", Policy::Keep).id;
+    let old = world.start(first);
+    // The store is opened anew under an executor that goes on, and that nobody has told it of.
+    world.restart();
+    world.cancel_work(first);
+    let second = world.add("a", Policy::Keep).id;
+    assert_eq!(world.stands(second), ENQUEUED);
+    assert_eq!(world.settle_as(old, failure("late"), Body::Living), Settled::Fenced);
+    assert_eq!(world.claim(9), []);
+    world.release(old);
+    world.start(second);
+}

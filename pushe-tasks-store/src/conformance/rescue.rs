@@ -48,6 +48,17 @@ pub(super) fn s7_1_bodies_of_this_process_are_left_alone(world: &mut World) {
     world.succeed(attempt);
 }
 
+pub(super) fn s7_1_an_orphan_of_this_process_is_not_charged(world: &mut World) {
+    world.rescue();
+    let id = world.plain();
+    let attempt = world.start(id);
+    // Its body has ended, and its settle never came.
+    world.release(attempt);
+    let rescued = world.rescue();
+    assert_eq!((rescued.orphans, rescued.charged), (vec![id], 0));
+    assert_eq!(world.start(id).claim, 2);
+}
+
 pub(super) fn s7_2_a_crash_is_charged_and_not_an_attempt(world: &mut World) {
     world.rescue();
     let id = world.plain();

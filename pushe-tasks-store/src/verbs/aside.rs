@@ -187,4 +187,45 @@ mod tests {
         let cancelled = write(&mut store, |tx| tx.cancel(&Target::TaskId("a".to_owned()), NOW).unwrap());
         assert_eq!(cancelled.iter().map(|moved| moved.attempt.work).collect::<Vec<_>>(), [id(2)]);
     }
+
+    #[test]
+    fn a_damaged_lane_keeps_its_pieces_and_new_work_gets_a_lane_of_its_own() {
+        let mut store = store(0);
+        store.bend(Table::Lanes, &rows::lane_key(LaneId(1)));
+        let mut store = store.reopen();
+        let kept = view(&mut store, 1);
+        assert_eq!((kept.record.state, kept.record.lane), (WorkState::Enqueued, LaneId(1)));
+        assert!(kept.lane.task.contains("damaged"), "{}", kept.lane.task);
+        let mut again = NewWork {
+            id: id(9),
+            lane: Arc::new(Lane::of("Upload")),
+            aliases: &[],
+            unique: None,
+            start: Start::After(Duration::ZERO),
+            boost_millis: 0,
+            options: StoredOptions::default(),
+            envelope: Envelope { codec: 1, version: 1, fingerprint: 0, payload: Vec::new() },
+        };
+        write(&mut store, |tx| tx.enqueue(std::slice::from_ref(&again), NOW).unwrap());
+        assert_eq!(view(&mut store, 9).record.lane, LaneId(2));
+        again.id = id(10);
+        write(&mut store, |tx| tx.enqueue(std::slice::from_ref(&again), NOW).unwrap());
+        assert_eq!(view(&mut store, 10).record.lane, LaneId(2));
+    }
+
+    #[test]
+    fn a_damaged_output_or_error_text_is_said_to_be_damaged() {
+        let mut store = store(1);
+        let attempts = claim(&mut store);
+        let (output, text) = (Some(vec![1]), "boom".to_owned());
+        let failed = Settlement::Failed { end: crate::AttemptEnd::Failed, reason: Reason::Fail, error: text };
+        let settle = |attempt, settlement| Settle { attempt, at: NOW, settlement, body: Body::Ended };
+        let batch = [settle(attempts[0], Settlement::Succeeded { output }), settle(attempts[1], failed)];
+        write(&mut store, |tx| tx.settle(&batch).unwrap());
+        store.bend(Table::Outputs, id(1).as_bytes());
+        store.bend(Table::Errors, &rows::error_key(id(2), 1));
+        let output = read(&mut store, |look| look.output(id(1)));
+        assert_eq!(output, Err(VerbError::Damaged(Damage::Checksum)));
+        assert!(view(&mut store, 2).errors[0].1.contains("does not read back"));
+    }
 }

@@ -98,3 +98,57 @@ fn holder<T: TablesMut>(
         interruptions,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::{
+        Envelope, How, Lane, MemoryStore, NewWork, Policy, Start, Store, StoredOptions, Target, WallTime,
+        WorkId, WorkState,
+    };
+
+    const NOW: WallTime = WallTime::from_millis(1_000_000);
+
+    fn work(n: u8, task_id: &str, policy: Policy) -> NewWork {
+        NewWork {
+            id: WorkId::from_bytes([n; 16]),
+            lane: Arc::new(Lane::of(task_id)),
+            aliases: &[],
+            unique: Some((task_id.to_owned(), policy)),
+            start: Start::After(Duration::ZERO),
+            boost_millis: 0,
+            options: StoredOptions::default(),
+            envelope: Envelope { codec: 1, version: 1, fingerprint: 0, payload: vec![n] },
+        }
+    }
+
+    #[test]
+    fn s4_1_ids_whose_hashes_fall_together_stay_apart() {
+        let (a, b) = ("same hash/a", "same hash/b");
+        let mut store = MemoryStore::default();
+        let changes = store.write(&mut |tx| {
+            let batch = [
+                work(1, a, Policy::Keep),
+                work(2, b, Policy::Keep),
+                work(3, b, Policy::Append),
+                work(4, a, Policy::Replace),
+                work(5, b, Policy::Append),
+            ];
+            let stored: Vec<_> =
+                tx.enqueue(&batch, NOW).unwrap().into_iter().map(|stored| stored.how).collect();
+            let [first, second, third] = [1, 2, 3].map(|n| batch[n - 1].id);
+            let replaced = How::Replaced(vec![first]);
+            assert_eq!(stored, [How::New, How::New, How::Appended(second), replaced, How::Appended(third)]);
+            let newest = tx.newest_with_task_id(a).unwrap().unwrap();
+            assert_eq!(newest.record.id, batch[3].id);
+            let cancelled = tx.cancel(&Target::TaskId(a.to_owned()), NOW).unwrap();
+            assert_eq!(cancelled.iter().map(|moved| moved.attempt.work).collect::<Vec<_>>(), [batch[3].id]);
+            let newest = tx.newest_with_task_id(a).unwrap().unwrap();
+            assert_eq!((newest.record.id, newest.record.state), (batch[3].id, WorkState::Cancelled));
+        });
+        assert!(changes.is_ok());
+        store.check().unwrap();
+    }
+}
