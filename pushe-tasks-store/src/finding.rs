@@ -25,7 +25,7 @@ pub enum Finding {
     Created,
     /// A store that was being created when the process or the machine stopped was created anew.
     CreatedAnew,
-    /// A store had been here, by the note beside it, and its file was gone or empty; a new one was created.
+    /// A store had been here, by the note beside it, and nothing of it was left; a new one was created.
     Vanished {
         /// The store that was here.
         uuid: [u8; 16],

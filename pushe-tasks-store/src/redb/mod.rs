@@ -45,7 +45,7 @@ pub use medium::{Guarded, Medium};
 pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};
 pub use owner::Owner;
 #[cfg(any(test, feature = "sim"))]
-pub use sim_disk::{Call, Fault, Lasts, Locks, SimDisk};
+pub use sim_disk::{Call, Effect, Fault, Lasts, Locks, SimDisk};
 
 /// The embedded store.
 pub struct RedbStore {
@@ -158,9 +158,7 @@ impl RedbStore {
     }
 
     fn created(&self) -> bool {
-        let made = |finding: &Finding| {
-            matches!(finding, Finding::Created | Finding::CreatedAnew | Finding::Vanished { .. })
-        };
+        let made = |finding: &Finding| matches!(finding, Finding::Created | Finding::CreatedAnew);
         self.facts.findings.iter().any(made)
     }
 
@@ -263,7 +261,8 @@ impl Drop for RedbStore {
 fn compare(note: Option<Owner>, uuid: [u8; 16], epoch: u64) -> Option<Finding> {
     let note = note.filter(|note| note.epoch > 0)?;
     if note.uuid != uuid {
-        return (epoch > 1).then_some(Finding::OtherStore { uuid: note.uuid });
+        let uuid = note.uuid;
+        return Some(if epoch == 1 { Finding::Vanished { uuid } } else { Finding::OtherStore { uuid } });
     }
     // Opening has counted one; a note that could not be written leaves a smaller number, which is no regression.
     let found = epoch.saturating_sub(1);

@@ -88,36 +88,36 @@ impl Plan<'_> {
             Refusal::NoLocks(what) => self.refuse(format!("{what}; put the store on a local disk")),
             Refusal::Io(error) => self.io(error),
         })?;
-        let note = self.medium.owner();
         // A note of epoch 0 was left by a creation that did not come to its end.
-        let complete = note.as_ref().is_some_and(|note| note.epoch > 0);
-        let found = locked.inspect(complete).map_err(|error| self.io(error))?;
+        let complete = self.medium.owner().is_some_and(|note| note.epoch > 0);
+        let look = || locked.inspect(complete).map_err(|error| self.io(error));
+        let guard = || self.medium.guard().map(Some).map_err(|error| self.io(error));
+        let mut guarded = if self.after_error { guard()? } else { None };
+        let mut found = look()?;
+        if found == Found::Unclosed && guarded.is_none() {
+            // What was seen may have stood in the cache alone.
+            guarded = guard()?;
+            found = look()?;
+        }
         match found {
             Found::Empty | Found::HalfCreated if self.after_error => {
                 Err(self.damaged("it has been emptied while the store was open"))
             }
             Found::Empty | Found::HalfCreated => {
-                findings.push(match (found, note) {
-                    (Found::Empty, Some(note)) if complete => Finding::Vanished { uuid: note.uuid },
-                    (Found::HalfCreated, _) => Finding::CreatedAnew,
-                    _ => Finding::Created,
-                });
+                let anew = found == Found::HalfCreated;
+                findings.push(if anew { Finding::CreatedAnew } else { Finding::Created });
                 if let Err(error) = self.medium.set_owner(&Owner { epoch: 0, ..self.note.clone() }) {
                     findings.push(Finding::NoNote(error.to_string()));
                 }
-                if found == Found::HalfCreated {
+                if anew {
                     locked.wipe().map_err(|error| self.io(error))?;
                 }
                 Ok((None, 0))
             }
             Found::Closed | Found::Unclosed => {
                 let bytes = locked.len().map_err(|error| self.io(error))?;
-                let mut guarded = None;
-                if found == Found::Unclosed || self.after_error {
-                    guarded = Some(self.medium.guard().map_err(|error| self.io(error))?);
-                    if !self.after_error {
-                        findings.push(Finding::Recovered);
-                    }
+                if found == Found::Unclosed && !self.after_error {
+                    findings.push(Finding::Recovered);
                 }
                 Ok((guarded, bytes))
             }

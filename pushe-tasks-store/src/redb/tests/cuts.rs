@@ -70,12 +70,7 @@ fn a_kill_with_a_stale_cache_is_recovered_from_the_disk() {
     let disk = SimDisk::new(3);
     let mut store = open_sim(&disk).unwrap();
     let told = run(&mut store, 0, 5);
-    disk.inject(Fault {
-        at: disk.calls_of(Call::Sync),
-        call: Some(Call::Sync),
-        lasts: Lasts::Forever,
-        error: std::io::ErrorKind::Other,
-    });
+    disk.inject(Fault { lasts: Lasts::Forever, ..Fault::next(&disk, Call::Sync) });
     let _ = enqueue(&mut store, 6);
     disk.heal();
     disk.forget_locks();
@@ -86,4 +81,21 @@ fn a_kill_with_a_stale_cache_is_recovered_from_the_disk() {
     let mut found = open_sim(&disk.after_power_cut(1)).unwrap();
     let there = ids(&mut found, &[]);
     assert!(told.is_subset(&there) && more.is_subset(&there), "{there:?}");
+}
+
+#[test]
+fn a_creation_that_stands_in_the_cache_alone_is_begun_again() {
+    let disk = SimDisk::new(1);
+    let store = open_sim(&disk).unwrap();
+    for below in [Vec::new(), vec![0; 64 << 10]] {
+        let expected = if below.is_empty() { Finding::Created } else { Finding::CreatedAnew };
+        let found = SimDisk::from_image(disk.image(), 1);
+        found.restore_under_cache(below);
+        let mut store = open_sim(&found).unwrap();
+        assert_eq!(store.facts().findings, [expected]);
+        enqueue(&mut store, 1).unwrap();
+        drop(store);
+        assert_eq!(ids(&mut open_sim(&found.after_power_cut(1)).unwrap(), &[]).len(), 1);
+    }
+    drop(store);
 }

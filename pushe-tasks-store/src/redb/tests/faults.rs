@@ -77,11 +77,15 @@ fn an_error_at_any_call_loses_nothing_and_tells_the_truth() {
     let mut seen = Told::default();
     for at in first..last {
         for lasts in [Lasts::Once, Lasts::For(3), Lasts::For(12), Lasts::Forever] {
-            for error in [ErrorKind::Other, ErrorKind::StorageFull] {
-                let what = format!("{error:?} at {at}, {lasts:?}");
+            for (error, effect) in [
+                (ErrorKind::Other, Effect::Fails),
+                (ErrorKind::StorageFull, Effect::Fails),
+                (ErrorKind::Other, Effect::CarriedOut),
+            ] {
+                let what = format!("{error:?}, {effect:?} at {at}, {lasts:?}");
                 let disk = SimDisk::new(at);
                 let mut store = open_sim(&disk).unwrap();
-                disk.inject(Fault { at, call: None, lasts, error });
+                disk.inject(Fault { at, call: None, lasts, error, effect });
                 let mut told = Told::default();
                 told.script(&mut store, 0);
                 met.insert(store.facts().health != StoreHealth::Healthy);
@@ -120,12 +124,7 @@ fn after_a_sync_that_failed_the_store_is_built_on_what_the_disk_holds() {
         let mut store = open_sim(&disk).unwrap();
         let mut told = Told::default();
         told.script(&mut store, 0);
-        disk.inject(Fault {
-            at: disk.calls_of(Call::Sync),
-            call: Some(Call::Sync),
-            lasts: Lasts::Once,
-            error: ErrorKind::Other,
-        });
+        disk.inject(Fault::next(&disk, Call::Sync));
         told.enqueue(&mut store, 50);
         assert_eq!((told.undone, told.doubtful.len()), (1, 0), "a recovery that read the disk knows");
         for n in 60..63 {
@@ -147,12 +146,7 @@ fn bodies_live_on_through_a_reopening() {
         enqueue(&mut store, n).unwrap();
     }
     let running = claim(&mut store, 1).unwrap();
-    disk.inject(Fault {
-        at: disk.calls_of(Call::Sync),
-        call: Some(Call::Sync),
-        lasts: Lasts::Once,
-        error: ErrorKind::Other,
-    });
+    disk.inject(Fault::next(&disk, Call::Sync));
     claim(&mut store, 1).unwrap_err();
     let mut rescued = crate::Rescued::default();
     let request = crate::RescueRequest::new(NOW, None);
@@ -161,6 +155,61 @@ fn bodies_live_on_through_a_reopening() {
     succeed(&mut store, &running).unwrap();
     assert_eq!(ids(&mut store, &[WorkState::Succeeded]).len(), 1);
     assert_eq!(claim(&mut store, 9).unwrap().len(), 2);
+}
+
+#[test]
+fn a_commit_that_failed_and_is_there_is_durable_and_its_bodies_live() {
+    let disk = SimDisk::new(1);
+    let mut store = open_sim(&disk).unwrap();
+    enqueue(&mut store, 1).unwrap();
+    disk.inject(Fault { effect: Effect::CarriedOut, ..Fault::next(&disk, Call::Sync) });
+    let running = claim(&mut store, 1).expect("recovery read it from the disk");
+    assert_eq!(running.len(), 1);
+    assert!(matches!(store.facts().findings.last(), Some(Finding::Reopened { .. })), "{:?}", store.facts());
+    let mut rescued = crate::Rescued::default();
+    let request = crate::RescueRequest::new(NOW, None);
+    store.write(&mut |tx| rescued = tx.rescue(&request).unwrap()).unwrap();
+    assert_eq!(rescued.orphans, []);
+    succeed(&mut store, &running).unwrap();
+    assert_eq!(ids(&mut store, &[WorkState::Succeeded]).len(), 1);
+}
+
+#[test]
+fn a_store_that_was_emptied_while_it_was_open_is_not_made_anew() {
+    let disk = SimDisk::new(1);
+    let mut store = open_sim(&disk).unwrap();
+    enqueue(&mut store, 1).unwrap();
+    disk.restore(Vec::new());
+    disk.inject(Fault::next(&disk, Call::Sync));
+    enqueue(&mut store, 2).unwrap_err();
+    disk.restore(Vec::new());
+    let error = enqueue(&mut store, 3).unwrap_err();
+    assert!(matches!(&error, StoreError::Failed(text) if text.contains("emptied")), "{error:?}");
+    assert!(disk.image().is_empty());
+}
+
+#[test]
+fn a_store_that_another_opened_between_an_error_and_the_reopening_says_so() {
+    let disk = SimDisk::new(1);
+    let mut store = open_sim(&disk).unwrap();
+    enqueue(&mut store, 1).unwrap();
+    disk.inject(Fault {
+        call: None,
+        lasts: Lasts::Forever,
+        at: disk.calls(),
+        ..Fault::next(&disk, Call::Sync)
+    });
+    assert!(matches!(enqueue(&mut store, 2), Err(StoreError::InDoubt(_))));
+    disk.heal();
+    let mut other = open_sim(&disk).expect("a store that is not open holds no lock");
+    enqueue(&mut other, 3).unwrap();
+    let error = enqueue(&mut store, 4).unwrap_err();
+    assert!(matches!(&error, StoreError::Failed(text) if text.contains("in use")), "{error:?}");
+    assert!(matches!(store.facts().health, StoreHealth::Degraded(_)));
+    drop(other);
+    enqueue(&mut store, 4).unwrap();
+    assert!(store.facts().findings.contains(&Finding::OpenedElsewhere), "{:?}", store.facts());
+    assert!(ids(&mut store, &[]).is_superset(&BTreeSet::from([id(1), id(3), id(4)])));
 }
 
 #[test]
@@ -219,7 +268,7 @@ fn acknowledged_work_that_the_disk_did_not_keep_is_said_aloud() {
     enqueue(&mut store, 3).unwrap();
     // A disk that confirms and forgets.
     disk.restore(before);
-    disk.inject(Fault { at: disk.calls(), call: None, lasts: Lasts::Once, error: ErrorKind::Other });
+    disk.inject(Fault::next(&disk, Call::Write));
     let _ = enqueue(&mut store, 4);
     enqueue(&mut store, 5).unwrap();
     let lost = Finding::Lost { acknowledged: 3, found: 1 };
@@ -281,7 +330,7 @@ fn damage_found_at_the_opening_is_an_error() {
 #[test]
 fn damage_met_by_an_open_store_is_an_error_and_no_panic() {
     let (image, payload_pages) = image_and_payload_pages();
-    let mut failed = 0;
+    let (mut failed, mut blind) = (0, 0);
     for page in payload_pages {
         for seed in 0..5 {
             let disk = SimDisk::from_image(image.clone(), seed);
@@ -290,6 +339,12 @@ fn damage_met_by_an_open_store_is_an_error_and_no_panic() {
             let mut rotten = disk.image();
             spoil(&mut rotten, page, seed);
             disk.restore(rotten);
+            // A transaction that only looks is broken by what it could not see.
+            let mut seen = true;
+            let filter = Filter { states: vec![], tasks: vec![], after: None, limit: usize::MAX };
+            let looked = store.write(&mut |tx| seen = tx.list(&filter).is_ok());
+            assert!(seen || looked.is_err());
+            blind += usize::from(!seen);
             if !use_all(&mut store) {
                 failed += 1;
                 let health = &store.facts().health;
@@ -301,7 +356,7 @@ fn damage_met_by_an_open_store_is_an_error_and_no_panic() {
             }
         }
     }
-    assert!(failed > 10, "{failed}");
+    assert!(failed > 10 && blind > 10, "{failed}, {blind}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn an_older_copy_in_the_place_of_the_store_is_noticed() {
 
     fs::remove_file(&path).unwrap();
     let store = RedbStore::open(&path, StoreOptions::default(), opening(2)).unwrap();
-    assert_eq!(store.facts().findings, [Finding::Vanished { uuid: [1; 16] }]);
+    assert_eq!(store.facts().findings, [Finding::Created, Finding::Vanished { uuid: [1; 16] }]);
     assert_eq!(store.facts().uuid, [2; 16]);
     drop(store);
 

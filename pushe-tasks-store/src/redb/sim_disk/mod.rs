@@ -7,15 +7,14 @@
 //! nothing of it, as the seed says. A sync that fails leaves the cache as it is, takes it for clean, and forgets what was
 //! to be written: the next sync succeeds and the bytes are still not on the disk. That is what Linux does.
 
+mod handle;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{BackendError, StorageBackend};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::medium::{Guarded, Medium};
 use super::owner::Owner;
 
 /// The unit that a power cut does not tear.
@@ -47,6 +46,25 @@ pub struct Fault {
     pub lasts: Lasts,
     /// The error.
     pub error: io::ErrorKind,
+    /// What becomes of the call.
+    pub effect: Effect,
+}
+
+/// What becomes of a call that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A write goes half-way; a sync loses what it was to keep; other calls do nothing.
+    Fails,
+    /// It is carried out, and only the answer is wrong.
+    CarriedOut,
+}
+
+impl Fault {
+    /// The next call of this kind fails, once, with an error of the device.
+    pub fn next(disk: &SimDisk, call: Call) -> Self {
+        let at = disk.calls_of(call);
+        Self { at, call: Some(call), lasts: Lasts::Once, error: io::ErrorKind::Other, effect: Effect::Fails }
+    }
 }
 
 /// How long a fault goes on.
@@ -87,6 +105,8 @@ struct State {
     calls: u64,
     calls_by_kind: BTreeMap<Call, u64>,
     faults: Vec<Fault>,
+    /// Whether the call that just failed is carried out all the same.
+    carried_out: bool,
     capacity: u64,
     reserve: u64,
     trace: u64,
@@ -118,6 +138,7 @@ impl SimDisk {
             calls: 0,
             calls_by_kind: BTreeMap::new(),
             faults: Vec::new(),
+            carried_out: false,
             capacity: u64::MAX,
             reserve: 0,
             trace: 0,
@@ -256,6 +277,13 @@ impl SimDisk {
         state.durable = image;
     }
 
+    /// Puts other bytes on the disk, and leaves the cache as it is: what syncs leave that failed without a word.
+    pub fn restore_under_cache(&self, image: Vec<u8>) {
+        let mut state = self.state();
+        state.pending.clear();
+        state.durable = image;
+    }
+
     /// Lets go of all locks, as the system does for a process that was killed.
     pub fn forget_locks(&self) {
         self.state().locks.clear();
@@ -276,6 +304,7 @@ impl State {
         let of_kind = self.calls_by_kind.entry(call).or_default();
         let kind = *of_kind;
         *of_kind += 1;
+        self.carried_out = false;
         if self.is_frozen() {
             return Err(io::Error::other("the simulated disk has stopped"));
         }
@@ -292,7 +321,9 @@ impl State {
             };
             number >= fault.at && number - fault.at < length
         });
-        hit.map_or(Ok(()), |fault| Err(io::Error::new(fault.error, "an injected fault")))
+        let Some(fault) = hit else { return Ok(()) };
+        self.carried_out = fault.effect == Effect::CarriedOut;
+        Err(io::Error::new(fault.error, "an injected fault"))
     }
 
     /// Whether the call under way is past the stop.
@@ -308,199 +339,13 @@ impl State {
     }
 }
 
-/// One handle to the disk.
-#[derive(Debug)]
-struct Handle {
-    disk: SimDisk,
-    number: u64,
-}
-
-impl StorageBackend for Handle {
-    fn len(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
-        state.begin(Call::Len, 0, &[])?;
-        Ok(state.cache.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.begin(Call::Read, offset, &[])?;
-        let start = to_usize(offset);
-        let bytes = start.checked_add(out.len()).and_then(|end| state.cache.get(start..end));
-        out.copy_from_slice(bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.begin(Call::SetLen, len, &[])?;
-        state.room(len)?;
-        state.cache.resize(to_usize(len), 0);
-        state.pending.push(Pending::SetLen(len));
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        if let Err(error) = state.begin(Call::Sync, 0, &[]) {
-            if !state.is_frozen() {
-                state.pending.clear();
-            }
-            return Err(error);
-        }
-        for pending in std::mem::take(&mut state.pending) {
-            match pending {
-                Pending::SetLen(len) => state.durable.resize(to_usize(len), 0),
-                Pending::Write(offset, data) => put(&mut state.durable, offset, &data),
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.disk.state();
-        if let Err(error) = state.begin(Call::Write, offset, data) {
-            if state.is_frozen() {
-                return Err(error);
-            }
-            // A write that fails may have gone half-way.
-            let some =
-                &data[..to_usize(below(&mut state.random, data.len() as u64 / SECTOR as u64 + 1)) * SECTOR];
-            put(&mut state.cache, offset, some);
-            state.pending.push(Pending::Write(offset, some.to_vec()));
-            return Err(error);
-        }
-        state.room(offset + data.len() as u64)?;
-        put(&mut state.cache, offset, data);
-        state.pending.push(Pending::Write(offset, data.to_vec()));
-        Ok(())
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.disk.state().locks.retain(|lock| lock.0 != self.number);
-        Ok(())
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.lock(start, end, false)
-    }
-
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.lock(start, end, true)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        let (start, end) = ends(start, end);
-        self.disk.state().locks.retain(|lock| (lock.0, lock.1, lock.2) != (self.number, start, end));
-        Ok(())
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        let (start, end) = ends(start, end);
-        let locks = &self.disk.state().locks;
-        Ok(locks.iter().any(|lock| lock.0 != self.number && lock.1 < end && start < lock.2))
-    }
-}
-
-impl Handle {
-    fn lock(&self, start: Bound<u64>, end: Bound<u64>, shared: bool) -> Result<bool, BackendError> {
-        let (start, end) = ends(start, end);
-        let mut state = self.disk.state();
-        match state.lock_kind {
-            Locks::Work => {}
-            Locks::Unsupported => return Err(BackendError::Unsupported),
-            Locks::Pretend => return Ok(true),
-        }
-        let meets = |lock: &(u64, u64, u64, bool)| {
-            lock.0 != self.number && lock.1 < end && start < lock.2 && !(shared && lock.3)
-        };
-        if state.locks.iter().any(meets) {
-            return Ok(false);
-        }
-        state.locks.push((self.number, start, end, shared));
-        Ok(true)
-    }
-}
-
-impl Medium for SimDisk {
-    fn place(&self) -> String {
-        "a simulated disk".to_owned()
-    }
-
-    fn handle(&self) -> io::Result<Box<dyn StorageBackend>> {
-        let mut state = self.state();
-        state.handle += 1;
-        Ok(Box::new(Handle { disk: self.clone(), number: state.handle }))
-    }
-
-    fn rival(&self) -> io::Result<Option<Box<dyn StorageBackend>>> {
-        self.handle().map(Some)
-    }
-
-    fn guard(&self) -> io::Result<Guarded> {
-        // What could be written has been or never will be: a sync, then the cache is what the disk holds.
-        let handle = self.handle()?;
-        handle.sync_data().or_else(|_| handle.sync_data())?;
-        let mut state = self.state();
-        let State { cache, durable, .. } = &mut *state;
-        cache.clone_from(durable);
-        Ok(Guarded::FromDisk)
-    }
-
-    fn check_place(&self) -> Result<(), String> {
-        self.state().problem.clone().map_or(Ok(()), Err)
-    }
-
-    fn owner(&self) -> Option<Owner> {
-        self.state().owner.clone()
-    }
-
-    fn set_owner(&self, owner: &Owner) -> io::Result<()> {
-        self.state().owner = Some(owner.clone());
-        Ok(())
-    }
-
-    fn holder(&self) -> String {
-        self.owner().map_or_else(|| "another handle".to_owned(), |owner| owner.describe())
-    }
-
-    fn keep_reserve(&self, bytes: u64) -> io::Result<bool> {
-        let mut state = self.state();
-        let used = state.cache.len() as u64;
-        if state.reserve == 0 && used.saturating_add(bytes.saturating_mul(3)) <= state.capacity {
-            state.reserve = bytes;
-        }
-        Ok(state.reserve >= bytes)
-    }
-
-    fn release_reserve(&self) -> io::Result<bool> {
-        Ok(std::mem::take(&mut self.state().reserve) > 0)
-    }
-}
-
 fn put(image: &mut Vec<u8>, offset: u64, data: &[u8]) {
     let start = to_usize(offset);
     let end = start + data.len();
-    if image.len() < end && !data.is_empty() {
+    if image.len() < end {
         image.resize(end, 0);
     }
-    if !data.is_empty() {
-        image[start..end].copy_from_slice(data);
-    }
-}
-
-fn ends(start: Bound<u64>, end: Bound<u64>) -> (u64, u64) {
-    let start = match start {
-        Bound::Unbounded => 0,
-        Bound::Included(at) => at,
-        Bound::Excluded(at) => at + 1,
-    };
-    let end = match end {
-        Bound::Unbounded => u64::MAX,
-        Bound::Included(at) => at + 1,
-        Bound::Excluded(at) => at,
-    };
-    (start, end)
+    image[start..end].copy_from_slice(data);
 }
 
 /// The `SplitMix64` generator: the next number below `limit`.
