@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use pushe_tasks_store::{StoreFacts, WorkId};
 
+pub use pushe_tasks_store::StoreHealth;
+
 /// How a scheduler is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
     /// How its store is.
     pub store: StoreHealth,
-    /// What the store says of itself.
+    /// What the store said of itself when it was opened, with what opening it brought to light.
     pub facts: StoreFacts,
     /// Bodies that run now.
     pub running: u64,
@@ -24,16 +26,6 @@ pub struct Health {
     pub queue_depth: usize,
     /// Ends of attempts that could not be stored yet.
     pub held_settles: u64,
-}
-
-/// How a store is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StoreHealth {
-    /// The last commit was made durable.
-    Healthy,
-    /// The last commit was not, and why; it is tried again.
-    Degraded(String),
 }
 
 /// The dispatcher's part of it.

@@ -320,3 +320,41 @@ async fn a_delayed_piece_waits_for_its_time() {
     assert!(info.history[0].started >= info.due);
     end(&scheduler).await;
 }
+
+/// A store that panics at its first write after it has been opened.
+struct Panicking(pushe_tasks::store::MemoryStore, u32);
+
+impl pushe_tasks::store::Store for Panicking {
+    fn write(
+        &mut self,
+        body: &mut dyn FnMut(&mut dyn pushe_tasks::store::Verbs),
+    ) -> Result<pushe_tasks::store::Changes, pushe_tasks::store::StoreError> {
+        self.1 += 1;
+        assert!(self.1 < 2, "the store panics");
+        self.0.write(body)
+    }
+
+    fn read(
+        &mut self,
+        body: &mut dyn FnMut(&dyn pushe_tasks::store::Look),
+    ) -> Result<(), pushe_tasks::store::StoreError> {
+        self.0.read(body)
+    }
+
+    fn facts(&self) -> &pushe_tasks::store::StoreFacts {
+        self.0.facts()
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_stops_the_engine_and_leaves_nobody_waiting() {
+    let store = Box::new(Panicking(pushe_tasks::store::MemoryStore::default(), 0));
+    let builder = SchedulerBuilder::on_store(store).detached().schedule_only();
+    // Whichever transaction is the second one: the caller's, or one of the engine's own.
+    if let Ok(scheduler) = builder.start().await {
+        Schedule::<Double>::new((1, 0)).on(&scheduler).await.unwrap_err();
+        scheduler.stopped().await;
+        scheduler.health().await.unwrap_err();
+        scheduler.shutdown(Duration::ZERO).await;
+    }
+}

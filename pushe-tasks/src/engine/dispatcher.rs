@@ -507,7 +507,12 @@ impl Dispatcher {
         }
     }
 
+    /// The store is closed. Bodies still live here only if the writer ended out of turn: what they do can be stored no more.
     fn writer_ended(&mut self) {
+        for (_, live) in self.live.iter().filter(|(_, live)| live.phase != Phase::Zombie) {
+            live.signal.ask(Reason::Shutdown);
+            live.signal.drop_body();
+        }
         let names = self.live.zombies().map(|(_, live)| self.tasks[live.task].entry.name().to_owned());
         let report = ShutdownReport::new(names.collect());
         for reply in self.stopping.take().map(|stopping| stopping.replies).unwrap_or_default() {

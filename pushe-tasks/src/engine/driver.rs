@@ -49,6 +49,23 @@ impl Drop for Tenure {
     }
 }
 
+/// Tells of the writer's end, however it came: in order, or by a panic. Whoever still waits for an answer learns that
+/// there will be none.
+struct Farewell {
+    requests: Arc<Mailbox<Request>>,
+    events: Arc<Mailbox<Event>>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.requests.close();
+        let mut unanswered = Vec::new();
+        self.requests.take(&mut unanswered);
+        drop(unanswered);
+        let _ = self.events.send(Event::WriterEnded);
+    }
+}
+
 /// Opens a store; called on the thread that will own it.
 pub(crate) type OpenStore = Box<dyn FnOnce() -> Result<Box<dyn Store>, OpenError> + Send>;
 
@@ -74,11 +91,11 @@ pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Op
             Err(error) => return drop(tell.send(Err(error))),
         };
         let WriterSeat { requests, events, clock, figures } = seat;
-        let writer = Writer::new(store, requests, Arc::clone(&events), clock, figures);
+        let writer = Writer::new(store, Arc::clone(&requests), Arc::clone(&events), clock, figures);
         // Where whoever started it is gone, the tenure ends here and the writer at once.
         let _ = tell.send(Ok(opened));
+        let _farewell = Farewell { requests, events };
         block_on(writer.run());
-        let _ = events.send(Event::WriterEnded);
     };
     thread::Builder::new().name("pushe-writer".to_owned()).spawn(run).map_err(StartError::Thread)?;
     let lost = || StartError::Thread(io::Error::other("the writer's thread ended before it had begun"));
