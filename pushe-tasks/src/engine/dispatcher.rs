@@ -24,6 +24,7 @@ use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
 use super::settlement::settlement;
 use super::shared::Shared;
+use super::shutdown::Stopping;
 use super::signal::StopSignal;
 use super::tasks::TaskState;
 use crate::clock::{MonoTime, WallTime};
@@ -31,7 +32,7 @@ use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::constraint::kinds::ConstraintKinds;
 use crate::context::TaskContext;
 use crate::random::unit;
-use crate::scheduler::{ShutdownReport, TaskScheduler};
+use crate::scheduler::TaskScheduler;
 
 /// So long a failing store is left alone before held settles are tried again; it doubles up to the longest.
 const SHORTEST_STORE_PAUSE: Duration = Duration::from_millis(100);
@@ -65,7 +66,7 @@ pub(crate) struct Dispatcher {
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
     /// What leaves at the end of the step.
-    outbox: Vec<Request>,
+    pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
     lanes_changed: bool,
     /// When a gate next changes by the passing of time alone.
@@ -81,16 +82,6 @@ pub(super) struct Trouble {
     pub(super) error: StoreError,
     pause: Duration,
     retry_at: Option<MonoTime>,
-}
-
-/// An engine that is being shut down.
-#[derive(Debug)]
-pub(super) struct Stopping {
-    replies: Vec<oneshot::Sender<ShutdownReport>>,
-    /// The stop is on record; every claim that was made before has arrived.
-    recorded: bool,
-    /// The writer has been told that nothing more will come.
-    finished: bool,
 }
 
 /// When a dispatcher wants to be stepped again if nothing arrives.
@@ -178,7 +169,7 @@ impl Dispatcher {
     }
 
     fn send(&mut self) {
-        if self.stopping.as_ref().is_some_and(|stopping| stopping.finished) {
+        if self.stopping.as_ref().is_some_and(Stopping::is_finished) {
             self.shared.requests.close_with(&mut self.outbox);
         } else if !self.outbox.is_empty() {
             let _ = self.shared.requests.send_all(&mut self.outbox);
@@ -207,11 +198,7 @@ impl Dispatcher {
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
             Event::Abandon => self.shut_down(Duration::ZERO, None),
-            Event::StopRecorded => {
-                if let Some(stopping) = &mut self.stopping {
-                    stopping.recorded = true;
-                }
-            }
+            Event::StopRecorded => self.stop_recorded(),
             Event::WriterEnded => self.writer_ended(),
         }
     }
@@ -372,7 +359,7 @@ impl Dispatcher {
         }
     }
 
-    fn ask_to_stop(&mut self, attempt: Attempt, reason: Reason, grace: Duration) {
+    pub(super) fn ask_to_stop(&mut self, attempt: Attempt, reason: Reason, grace: Duration) {
         let now = self.shared.clock.mono();
         let Some(live) = self.live.get(attempt) else { return };
         match live.phase {
@@ -477,48 +464,6 @@ impl Dispatcher {
             .map_or(SHORTEST_STORE_PAUSE, |trouble| trouble.pause.saturating_mul(2).min(LONGEST_STORE_PAUSE));
         let retry_at = Some(self.shared.clock.mono().plus(pause));
         self.trouble = Some(Trouble { error, pause, retry_at });
-    }
-
-    fn shut_down(&mut self, grace: Duration, reply: Option<oneshot::Sender<ShutdownReport>>) {
-        if self.stopping.is_none() {
-            self.stopping = Some(Stopping { replies: Vec::new(), recorded: false, finished: false });
-            // Before any attempt is given back, so that a crash on the way charges nobody.
-            self.outbox.push(Request::Write(Write::RecordStop));
-        }
-        if let (Some(stopping), Some(reply)) = (&mut self.stopping, reply) {
-            stopping.replies.push(reply);
-        }
-        let attempts: Vec<_> = self.live.iter().map(|(attempt, _)| *attempt).collect();
-        for attempt in attempts {
-            self.ask_to_stop(attempt, Reason::Shutdown, grace);
-        }
-    }
-
-    /// Once no body holds a permit any more, the writer has the last word.
-    fn finish_if_idle(&mut self) {
-        let idle = self.running == 0;
-        if let Some(stopping) = &mut self.stopping
-            && idle
-            && stopping.recorded
-            && !stopping.finished
-        {
-            stopping.finished = true;
-            self.outbox.push(Request::Finish);
-        }
-    }
-
-    /// The store is closed. Bodies still live here only if the writer ended out of turn: what they do can be stored no more.
-    fn writer_ended(&mut self) {
-        for (_, live) in self.live.iter().filter(|(_, live)| live.phase != Phase::Zombie) {
-            live.signal.ask(Reason::Shutdown);
-            live.signal.drop_body();
-        }
-        let names = self.live.zombies().map(|(_, live)| self.tasks[live.task].entry.name().to_owned());
-        let report = ShutdownReport::new(names.collect());
-        for reply in self.stopping.take().map(|stopping| stopping.replies).unwrap_or_default() {
-            let _ = reply.send(report.clone());
-        }
-        self.shared.end();
     }
 
     fn wake(&self) -> Wake {

@@ -21,6 +21,7 @@ pub(crate) mod message;
 mod report;
 mod settlement;
 pub(crate) mod shared;
+mod shutdown;
 pub(crate) mod signal;
 mod tasks;
 mod verb;
