@@ -358,3 +358,56 @@ async fn a_store_that_panics_stops_the_engine_and_leaves_nobody_waiting() {
         scheduler.shutdown(Duration::ZERO).await;
     }
 }
+
+/// A store whose n-th write fails and leaves nothing.
+struct FailingAt(pushe_tasks::store::MemoryStore, u32);
+
+impl pushe_tasks::store::Store for FailingAt {
+    fn write(
+        &mut self,
+        body: &mut dyn FnMut(&mut dyn pushe_tasks::store::Verbs),
+    ) -> Result<pushe_tasks::store::Changes, pushe_tasks::store::StoreError> {
+        self.1 = self.1.wrapping_sub(1);
+        if self.1 == 0 {
+            self.0.fail_next(pushe_tasks::store::StoreError::Undone("the test".to_owned()));
+        }
+        self.0.write(body)
+    }
+
+    fn read(
+        &mut self,
+        body: &mut dyn FnMut(&dyn pushe_tasks::store::Look),
+    ) -> Result<(), pushe_tasks::store::StoreError> {
+        self.0.read(body)
+    }
+
+    fn facts(&self) -> &pushe_tasks::store::StoreFacts {
+        self.0.facts()
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_loses_nothing_and_runs_nothing_twice() {
+    let mut failures = 0;
+    for fails_at in 2..12 {
+        let stage = Stage::default();
+        let store = Box::new(FailingAt(pushe_tasks::store::MemoryStore::default(), fails_at));
+        let scheduler = SchedulerBuilder::on_store(store).detached().state(stage.clone());
+        let scheduler = scheduler.register::<Double>().only::<Double>().start().await.unwrap();
+        for number in 0..3 {
+            let receipt = loop {
+                match Schedule::<Double>::new((number, 0)).on(&scheduler).await {
+                    Ok(receipt) => break receipt,
+                    Err(error) => {
+                        failures += 1;
+                        assert_eq!(error.to_string(), "the store refused the work: the test");
+                    }
+                }
+            };
+            assert_eq!(receipt.output().await.unwrap(), number * 2, "failing at {fails_at}");
+        }
+        assert_eq!(stage.attempts.load(Ordering::SeqCst), 3, "failing at {fails_at}");
+        end(&scheduler).await;
+    }
+    assert!(failures > 0, "some of the failures met a caller");
+}

@@ -206,6 +206,9 @@ impl Dispatcher {
     fn committed(&mut self, changes: Changes, claimed: Vec<Claimed>) {
         self.trouble = None;
         for (id, lane) in changes.new_lanes {
+            if self.lanes.get(id).is_some() {
+                continue;
+            }
             let task = self.shared.registry.find(&lane.task);
             let conditions = lane.constraints.iter().map(|stored| self.conditions.index(stored)).collect();
             self.lanes.add(id, lane, task, conditions);

@@ -8,8 +8,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use pushe_tasks_store::{Changes, Claimed, Look, Store, StoreError, VerbError, WallTime};
+use pushe_tasks_store::{
+    Changes, Claimed, Look, RescueRequest, Store, StoreError, VerbError, Verbs, WallTime,
+};
 
 use super::credit::Credit;
 use super::mailbox::Mailbox;
@@ -30,6 +33,8 @@ pub(crate) struct Writer {
     figures: Arc<WriterFigures>,
     /// Settles and releases whose commit failed: they go first into the next group.
     held: Vec<Write>,
+    /// A commit failed, and the store may have been opened anew since: it is asked what it holds now.
+    estranged: bool,
 }
 
 /// What the writer counts, for health and for gates without timing.
@@ -62,7 +67,15 @@ impl Writer {
         clock: Arc<dyn Clock>,
         figures: Arc<WriterFigures>,
     ) -> Self {
-        Self { store, intake: Intake::new(requests), events, clock, figures, held: Vec::new() }
+        Self {
+            store,
+            intake: Intake::new(requests),
+            events,
+            clock,
+            figures,
+            held: Vec::new(),
+            estranged: false,
+        }
     }
 
     /// Steps until it has been told to finish.
@@ -100,8 +113,11 @@ impl Writer {
     fn commit(&mut self) -> bool {
         let now = self.clock.wall();
         let (mut done, mut claimed) = (Vec::new(), Vec::new());
-        let intake = &mut self.intake;
+        let (intake, estranged) = (&mut self.intake, self.estranged);
         let result = self.store.write(&mut |verbs| {
+            if estranged {
+                rescue_unowned(verbs, now);
+            }
             for _ in 0..LATE_LOOKS {
                 let writes = std::mem::take(&mut intake.writes);
                 done.extend(writes.into_iter().map(|write| verb::apply(verbs, write, now)));
@@ -121,7 +137,16 @@ impl Writer {
         }
     }
 
-    fn publish(&mut self, done: Vec<Done>, claimed: Vec<Claimed>, changes: Changes, now: WallTime) -> bool {
+    fn publish(
+        &mut self,
+        done: Vec<Done>,
+        claimed: Vec<Claimed>,
+        mut changes: Changes,
+        now: WallTime,
+    ) -> bool {
+        if std::mem::take(&mut self.estranged) {
+            let _ = self.store.read(&mut |look| recount(look, &mut changes));
+        }
         self.figures.commits.fetch_add(1, Ordering::Relaxed);
         self.figures.verbs.fetch_add(done.len() as u64, Ordering::Relaxed);
         self.figures.held.store(0, Ordering::Relaxed);
@@ -139,6 +164,7 @@ impl Writer {
         tracing::error!(%error, "a commit failed");
         self.held.extend(done.into_iter().filter_map(|done| done.refuse(&error, &self.events)));
         self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.estranged = true;
         let _ = self.events.send(Event::StoreTrouble(error));
     }
 
@@ -157,6 +183,25 @@ impl Writer {
             answer = Err(error.into());
         }
         let _ = reply.send(answer);
+    }
+}
+
+/// Enqueues again what a commit in doubt may have claimed (S7.1): no body of this process owns it, and nobody is to blame.
+fn rescue_unowned(verbs: &mut dyn Verbs, now: WallTime) {
+    let mut request = RescueRequest::new(now, None);
+    request.charge_within = Duration::ZERO;
+    match verbs.rescue(&request) {
+        Ok(rescued) if rescued.orphans.is_empty() => {}
+        Ok(rescued) => tracing::warn!(orphans = rescued.orphans.len(), "claims in doubt were given back"),
+        Err(error) => tracing::error!(%error, "claims in doubt could not be looked for"),
+    }
+}
+
+/// Tells of every lane, since what was told of them before may no longer be so.
+fn recount(look: &dyn Look, changes: &mut Changes) {
+    if let Ok(lanes) = look.lanes() {
+        changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
+        changes.new_lanes = lanes.into_iter().map(|lane| (lane.id, lane.lane)).collect();
     }
 }
 
@@ -211,7 +256,7 @@ impl Intake {
     }
 
     /// Claims what the credit allows; a verb error here has already condemned the transaction.
-    fn claim(&mut self, verbs: &mut dyn pushe_tasks_store::Verbs, now: WallTime) -> Vec<Claimed> {
+    fn claim(&mut self, verbs: &mut dyn Verbs, now: WallTime) -> Vec<Claimed> {
         self.claims = false;
         if self.finishing {
             return Vec::new();
