@@ -221,6 +221,8 @@ fn type_name(options: &Options, item: &Item, diag: &mut Diagnostics) {
             Some(task) => diag.on(task, messages::same_as_function(task)),
             None => diag.on(function, messages::same_as_function(function)),
         }
+    } else if naming::is_common(&name) {
+        diag.on(options.task.as_ref().unwrap_or(function), messages::same_as_common(&name));
     } else if let Some(input) = item.input.as_ref().filter(|input| naming::is_named(input, &name)) {
         diag.on(input, messages::same_as_input(name));
     }

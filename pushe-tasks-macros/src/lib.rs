@@ -41,7 +41,7 @@ use options::Options;
 /// | `network = Connected`, `NotRequired` | the network that the work needs | `NotRequired` |
 /// | `retry(max_attempts = 8, backoff = Exponential, delay = "30s", max_delay = "5h", jitter = 0.1)` | how failed attempts are made again | as written, any number of attempts |
 /// | `retry_if = path::to_fn` | `fn(&E) -> bool`; an error it refuses fails at once | none |
-/// | `timeout = "10m"` | the longest time for one attempt | none |
+/// | `timeout = "10m"` | how long an attempt may take before it is told to stop; after `stop_grace` it is dropped | none |
 /// | `delay = "5s"` | the least time from scheduling to the first attempt | none |
 /// | `concurrency = 4` | how many pieces of its work run at a time | no limit |
 /// | `run_on = Io`, `Cpu`, `Blocking` | where the body runs; `Blocking` takes a plain `fn` | `Io` |

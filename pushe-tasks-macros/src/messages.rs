@@ -85,5 +85,6 @@ messages! {
     // Its type.
     no_type_name(function) => "no type name can be made of `{function}`; add `task = OtherName`",
     same_as_function(name) => "the task's type `{name}` would bear the name of its function; add `task = OtherName` with another name",
+    same_as_common(name) => "the task's type `{name}` would hide the type of that name that all code uses; add `task = {name}Task`",
     same_as_input(name) => "the task's type and its input are both called `{name}`; add `task = {name}Task`",
 }

@@ -24,11 +24,19 @@ pub(crate) fn type_name(options: &Options, item: &Item) -> Option<Ident> {
 pub(crate) fn fallback_name(options: &Options, item: &Item) -> Ident {
     let function = item.name();
     let given = type_name(options, item).unwrap_or_else(|| function.clone());
-    let clashes = |name: &Ident| name == function || item.input.as_ref().is_some_and(|it| is_named(it, name));
+    let clashes = |name: &Ident| {
+        name == function || is_common(name) || item.input.as_ref().is_some_and(|it| is_named(it, name))
+    };
     if clashes(&given) {
         return format_ident!("{}Task", upper_camel(&given.unraw().to_string()), span = function.span());
     }
     given
+}
+
+/// Whether a type of this name would hide one that code around the task, the attribute's own included, uses without a path.
+pub(crate) fn is_common(name: &Ident) -> bool {
+    let common = ["Option", "Some", "None", "Result", "Ok", "Err", "Vec", "String", "Box"];
+    common.iter().any(|word| name == word)
 }
 
 /// Whether the type is written as this one word.

@@ -42,6 +42,11 @@ pub fn not_zero(option: &'static str, value: Duration) -> Result<(), OptionError
     if value.is_zero() { Err(OptionError::ZeroDuration { option }) } else { Ok(()) }
 }
 
+/// No wait is longer than a hundred years.
+pub fn not_too_long(value: Duration) -> Result<(), OptionError> {
+    if value > crate::limits::LONGEST { Err(OptionError::DurationTooLong) } else { Ok(()) }
+}
+
 /// At least one attempt is made.
 pub fn max_attempts(value: u64) -> Result<(), OptionError> {
     if value == 0 { Err(OptionError::ZeroAttempts) } else { Ok(()) }

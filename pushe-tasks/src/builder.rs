@@ -155,7 +155,7 @@ impl SchedulerBuilder {
         self
     }
 
-    /// Begins a shutdown on SIGINT and SIGTERM; a second signal ends the process at once.
+    /// Begins a shutdown on SIGINT and SIGTERM; any later signal ends the process at once.
     ///
     /// `TaskScheduler::stopped` tells the program that the shutdown is over.
     pub fn stop_on_signals(mut self) -> Self {

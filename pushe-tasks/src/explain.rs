@@ -77,7 +77,7 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((attempt, since)) = self.running {
             let seconds = crate::clock::now().duration_since(since).map_or(0, |elapsed| elapsed.as_secs());
-            return write!(f, "runs its attempt {attempt} since {seconds} s");
+            return write!(f, "has run its attempt {attempt} for {seconds} s");
         }
         if self.obstacles.is_empty() {
             return match self.state {

@@ -257,7 +257,8 @@ impl<T: Task> TaskOptions<T> {
         self
     }
 
-    /// Ends an attempt that takes longer than this.
+    /// Tells an attempt that takes longer than this to stop; what has not stopped after the scheduler's `stop_grace` (10 s
+    /// unless the builder says otherwise) is dropped.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

@@ -119,7 +119,7 @@ impl<T: Task> Schedule<T> {
         self
     }
 
-    /// How long an attempt may take.
+    /// How long an attempt may take before it is told to stop; after the scheduler's `stop_grace` it is dropped.
     pub fn timeout(mut self, timeout: impl Into<Wait>) -> Self {
         self.timeout = Some(timeout.into());
         self
@@ -181,12 +181,20 @@ impl<T: Task> Schedule<T> {
         let timeout = self.timeout.map(Wait::length).transpose()?.or_else(|| self.options.time_limit());
         if let Some(timeout) = timeout {
             rules::not_zero("timeout", timeout)?;
+            rules::not_too_long(timeout)?;
         }
         let start = match self.start {
             None => Start::After(self.options.initial_delay()),
             Some(When::After(delay)) => Start::After(delay.length()?),
-            Some(When::At(moment)) => Start::At(WallTime::from(moment)),
+            Some(When::At(moment)) => {
+                let moment = WallTime::from(moment);
+                rules::not_too_long(moment.since(shared.clock.wall()))?;
+                Start::At(moment)
+            }
         };
+        if let Start::After(delay) = start {
+            rules::not_too_long(delay)?;
+        }
         let network = self.network.unwrap_or_else(|| self.options.network_type());
         let payload = codec::encode(&self.input)?;
         let limit = shared.limits.payload;

@@ -275,7 +275,8 @@ impl TaskScheduler {
     /// Stops in order: claims nothing more, tells running bodies to stop, waits `grace`, gives their attempts back, and
     /// closes the store. No async body runs after it returns; what is left over is named in the report.
     ///
-    /// Calling it again waits for the same end.
+    /// Calling it again waits for the same end. Awaited within one of its own bodies, which it would wait for, it answers as
+    /// soon as the shutdown has begun; the body is told to stop like all others.
     ///
     /// # Cancel safety
     /// Dropping the future before it completes does not take the shutdown back.
@@ -283,6 +284,10 @@ impl TaskScheduler {
         self.shared().begin_stop();
         let (reply, report) = oneshot::channel();
         let _ = self.handle.shared.events.send(Event::Shutdown(grace, reply));
+        let own_body = RUNNING.try_with(|running| running.as_ref().is_some_and(|running| running.is(self)));
+        if own_body.unwrap_or(false) {
+            return ShutdownReport::default();
+        }
         let ended = async {
             self.stopped().await;
             ShutdownReport::default()
@@ -293,10 +298,19 @@ impl TaskScheduler {
             report = ended => report,
         };
         let mut default = lock_default();
-        if default.as_ref().is_some_and(|default| Arc::ptr_eq(&default.handle, &self.handle)) {
+        if default.as_ref().is_some_and(|default| default.is(self)) {
             *default = None;
         }
         report
+    }
+
+    /// Whether both are handles of one scheduler.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.shared().has_ended()
     }
 
     /// Ends when the scheduler has been shut down, by whomever.

@@ -7,7 +7,9 @@ use tokio::runtime::Handle;
 
 use crate::scheduler::TaskScheduler;
 
-/// Listens for SIGINT and SIGTERM, from now on and until the scheduler has stopped.
+/// Listens for SIGINT and SIGTERM, from now on: the first begins the shutdown, each later one ends the process.
+///
+/// Once a program has listened for a signal, the signal does nothing by itself any more; so it is listened to for ever.
 pub(crate) fn stop_on_signals(runtime: &Handle, scheduler: &TaskScheduler, grace: Duration) {
     // A weak hold: listening must not keep a scheduler alive that everybody has dropped.
     let scheduler = scheduler.downgrade();
@@ -21,15 +23,20 @@ pub(crate) fn stop_on_signals(runtime: &Handle, scheduler: &TaskScheduler, grace
     runtime.spawn(async move {
         let first = signals.next().await;
         tracing::info!(signal = first, "shutting down");
-        let Some(scheduler) = scheduler.upgrade() else { return };
+        let running = scheduler.upgrade().filter(|scheduler| !scheduler.has_stopped());
+        let Some(scheduler) = running else { end_process(first) };
         tokio::select! {
             _ = scheduler.shutdown(grace) => {}
-            second = signals.next() => {
-                // Who asks twice does not want to wait; the store is as safe as in a crash.
-                std::process::exit(128 + second);
-            }
+            second = signals.next() => end_process(second),
         }
+        drop(scheduler);
+        end_process(signals.next().await);
     });
+}
+
+/// Who asks twice does not want to wait; the store is as safe as in a crash.
+fn end_process(signal: i32) -> ! {
+    std::process::exit(128 + signal)
 }
 
 #[cfg(unix)]

@@ -411,3 +411,29 @@ async fn a_commit_that_fails_loses_nothing_and_runs_nothing_twice() {
     }
     assert!(failures > 0, "some of the failures met a caller");
 }
+
+/// Shuts its own scheduler down.
+struct LastOne;
+
+impl Task for LastOne {
+    const NAME: &'static str = "LastOne";
+    const OPTIONS: TaskOptions<Self> = TaskOptions::new();
+    type Input = ();
+    type Output = ();
+
+    async fn perform((): (), cx: TaskContext) -> Result<Outcome, TaskError> {
+        cx.scheduler().shutdown(Duration::from_secs(5)).await;
+        Ok(Outcome::SUCCESS)
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_shuts_its_scheduler_down_does_not_wait_for_itself() {
+    let store = pushe_tasks::store::MemoryStore::default();
+    let scheduler = SchedulerBuilder::on_store(Box::new(store)).detached();
+    let scheduler = scheduler.register::<LastOne>().only::<LastOne>().start().await.unwrap();
+    let work = Schedule::<LastOne>::new(()).on(&scheduler).await.unwrap();
+    // It succeeds, which it could not if it waited for its own end.
+    assert_eq!(work.wait().await.unwrap(), WorkState::Succeeded);
+    scheduler.stopped().await;
+}

@@ -287,13 +287,17 @@ async fn an_override_that_breaks_a_rule() {
 async fn the_longest_times_break_nothing() {
     let scheduler = start().await;
     let retry = RetryOptions::new().max_delay(Duration::MAX).delay(Duration::MAX).jitter(1.0);
-    let work = note("a").timeout(Duration::MAX).retry(retry).on(&scheduler).await.unwrap();
+    let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let work = note("a").timeout(century).retry(retry).on(&scheduler).await.unwrap();
     soon("work with all the time", work.output()).await.unwrap();
     let early = std::time::SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1 << 40)).unwrap();
     let work = note("a").at(early).on(&scheduler).await.unwrap();
     soon("work of long ago", work.output()).await.unwrap();
     let late = std::time::SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 60)).unwrap();
-    for schedule in [note("a").at(late), note("a").delay(Duration::MAX), note("a").delay("100d")] {
+    for schedule in [note("a").at(late), note("a").delay(Duration::MAX), note("a").timeout(Duration::MAX)] {
+        says(&schedule.on(&scheduler).await.unwrap_err(), &["longer than 100 years; write a shorter one"]);
+    }
+    for schedule in [note("a").delay(century), note("a").delay("100d")] {
         let work = schedule.on(&scheduler).await.unwrap();
         says_text(&scheduler.explain(work.id()).await.unwrap().to_string(), &["waits for its time, in "]);
     }
