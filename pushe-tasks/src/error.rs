@@ -54,7 +54,7 @@ pub enum ScheduleError {
     ShuttingDown,
     /// An option of this call breaks a rule; nothing was stored.
     #[error("an option of this call breaks a rule: {0}")]
-    Option(#[from] OptionError),
+    Option(OptionError),
     /// A duration of this call cannot be read; nothing was stored.
     #[error("`{text}` is no duration: {problem}")]
     Duration {
@@ -117,6 +117,13 @@ pub enum ScheduleError {
     /// The store refused; nothing was stored.
     #[error("the store refused the work: {0}")]
     Store(String),
+}
+
+impl From<OptionError> for ScheduleError {
+    // Its text stands within this one's: as a source it would be said twice.
+    fn from(rule: OptionError) -> Self {
+        Self::Option(rule)
+    }
 }
 
 impl ScheduleError {

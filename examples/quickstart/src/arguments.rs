@@ -100,6 +100,9 @@ fn documents() -> Vec<PathBuf> {
     DOCUMENTS.iter().map(|name| root.join(name)).filter(|path| path.is_file()).collect()
 }
 
+/// What an id of 512 bytes leaves for the path behind `upload/`.
+const LONGEST_PATH: usize = 512 - "upload/".len();
+
 fn full_paths(files: &[PathBuf]) -> Result<Vec<String>, String> {
     if files.is_empty() {
         return Err(
@@ -113,7 +116,16 @@ fn full_paths(files: &[PathBuf]) -> Result<Vec<String>, String> {
             return Err(format!("`{}` is not a file", file.display()));
         }
         let text = path.into_os_string().into_string();
-        full.insert(text.map_err(|path| format!("`{}` is no UTF-8 and cannot be sent", path.display()))?);
+        let text = text.map_err(|path| format!("`{}` is no UTF-8 and cannot be sent", path.display()))?;
+        if text.len() > LONGEST_PATH {
+            return Err(format!(
+                "`{text}` is longer than {LONGEST_PATH} bytes and makes no id; move it up some folders"
+            ));
+        }
+        if text.contains(char::is_control) {
+            return Err(format!("{text:?} has control characters and cannot be sent; rename it"));
+        }
+        full.insert(text);
     }
     Ok(full.into_iter().collect())
 }
