@@ -88,6 +88,11 @@ pub enum ScheduleError {
         /// Bytes of their inputs; 0 where there were too many pieces to look at them.
         bytes: usize,
     },
+    /// A piece of the batch names another scheduler with `.on(..)`; nothing was stored.
+    #[error(
+        "a piece of the batch names another scheduler; call `schedule_many` of that one, or leave `.on(..)` out"
+    )]
+    OtherScheduler,
     /// Unfinished work of another task bears the task id; nothing was stored.
     #[error(
         "the id `{task_id}` is held by unfinished work of the task `{task}`; give each task ids of its own"

@@ -51,7 +51,7 @@ pub use registry::RegistryError;
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
 pub use task::{Task, TaskData};
-pub use threads::{Beside, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
+pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {

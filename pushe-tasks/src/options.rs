@@ -166,6 +166,8 @@ impl RetryOptions {
         rules::max_attempts(self.max_attempts.map_or(1, u64::from))?;
         rules::not_zero("delay", self.delay)?;
         rules::not_zero("max_delay", self.max_delay)?;
+        rules::not_too_long(self.delay)?;
+        rules::not_too_long(self.max_delay)?;
         rules::backoff(self.delay, self.max_delay)?;
         rules::jitter(self.jitter)
     }

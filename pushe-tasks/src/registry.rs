@@ -65,6 +65,8 @@ impl Registry {
         entries.dedup_by(|one, other| one.is_same_task(other));
         let mut names = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
+            let (task, place) = (entry.name(), entry.place());
+            entry.check().map_err(|rule| RegistryError::Options { task, place, rule })?;
             for name in std::iter::once(&entry.name()).chain(entry.aliases()) {
                 if let Some(earlier) = names.insert(*name, index) {
                     let first: &TaskEntry = &entries[earlier];
@@ -75,11 +77,6 @@ impl Registry {
                     });
                 }
             }
-            entry.check().map_err(|rule| RegistryError::Options {
-                task: entry.name(),
-                place: entry.place(),
-                rule,
-            })?;
         }
         Ok(Self { entries, names })
     }

@@ -228,6 +228,9 @@ pub(crate) async fn enqueue<T: Task>(
     if pieces > MOST_PIECES {
         return Err(ScheduleError::TooMany { pieces, bytes: 0 });
     }
+    if batch.iter().filter_map(|piece| piece.scheduler.as_ref()).any(|other| !other.is(scheduler)) {
+        return Err(ScheduleError::OtherScheduler);
+    }
     let (mut work, mut bytes) = (Vec::with_capacity(pieces), 0);
     for schedule in batch {
         let piece = schedule.prepare(scheduler)?;

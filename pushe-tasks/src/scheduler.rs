@@ -176,7 +176,8 @@ impl TaskScheduler {
     /// Schedules many pieces in one transaction: all of them or none, judged in order, one receipt each (S4.12).
     ///
     /// # Errors
-    /// As [`Schedule`]; [`ScheduleError::TooMany`] for more than 10,000 pieces or 64 MiB.
+    /// As [`Schedule`]; [`ScheduleError::TooMany`] for more than 10,000 pieces or 64 MiB; [`ScheduleError::OtherScheduler`]
+    /// for a piece that names another one.
     ///
     /// # Cancel safety
     /// Dropping the future before it completes leaves either all of them or nothing stored.
@@ -305,7 +306,7 @@ impl TaskScheduler {
     }
 
     /// Whether both are handles of one scheduler.
-    fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.handle, &other.handle)
     }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use tokio::sync::oneshot;
 
 use crate::engine::executor::Executor;
-use crate::error::{CallError, ScheduleError};
+use crate::error::ScheduleError;
 use crate::options::RunOn;
 use crate::schedule::Wait;
 use crate::scheduler::TaskScheduler;
@@ -17,7 +17,7 @@ use crate::scheduler::TaskScheduler;
 /// It begins at once, whether the answer is awaited or not.
 ///
 /// # Errors
-/// [`ScheduleError::NoScheduler`]; the inner error says that the future panicked or the process is ending.
+/// [`ScheduleError::NoScheduler`]; the inner [`NoAnswer`] says that the future panicked or its runtime is gone.
 ///
 /// # Examples
 /// ```
@@ -70,19 +70,24 @@ where
     beside(RunOn::Io, Some(delay.into()), future)
 }
 
+/// What ran beside the caller ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what ran beside gave no answer: it panicked, or its runtime is gone")]
+pub struct NoAnswer;
+
 /// The answer of what runs beside the caller; dropping it stops nothing.
 #[derive(Debug)]
 pub struct Beside<T>(oneshot::Receiver<T>);
 
 impl<T> Future for Beside<T> {
-    type Output = Result<T, CallError>;
+    type Output = Result<T, NoAnswer>;
 
     fn poll(
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Self::Output> {
         // The sender is dropped without an answer only when the future panicked or its thread is gone.
-        std::pin::Pin::new(&mut self.0).poll(context).map_err(|_| CallError::Stopped)
+        std::pin::Pin::new(&mut self.0).poll(context).map_err(|_| NoAnswer)
     }
 }
 

@@ -1,14 +1,17 @@
 //! The engine from outside, on the store in memory: tasks written by hand, so that nothing here depends on the attribute.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use pushe_tasks::constraint::{Manual, NetworkState};
+use pushe_tasks::store::{Changes, Look, MemoryStore, Store, StoreError, StoreFacts, Verbs};
 use pushe_tasks::{
     ExistingWorkPolicy, FromTaskContext, NetworkType, Outcome, ReceiptKind, RetryOptions, RunOn, Schedule,
-    SchedulerBuilder, State, StopReason, Task, TaskContext, TaskError, TaskOptions, TaskScheduler, WorkState,
+    ScheduleError, SchedulerBuilder, State, StopReason, Task, TaskContext, TaskError, TaskOptions,
+    TaskScheduler, WorkState,
 };
+use pushe_tasks_tests::deadline::soon;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 const SHORT: RetryOptions = RetryOptions::new().delay(Duration::from_millis(1)).jitter(0.0);
@@ -321,69 +324,78 @@ async fn a_delayed_piece_waits_for_its_time() {
     end(&scheduler).await;
 }
 
-/// A store that panics at its first write after it has been opened.
-struct Panicking(pushe_tasks::store::MemoryStore, u32);
+/// A store in memory, with something in the way of its n-th write (the first is that of opening).
+struct Meddled<F>(MemoryStore, u32, F);
 
-impl pushe_tasks::store::Store for Panicking {
-    fn write(
-        &mut self,
-        body: &mut dyn FnMut(&mut dyn pushe_tasks::store::Verbs),
-    ) -> Result<pushe_tasks::store::Changes, pushe_tasks::store::StoreError> {
+impl<F: FnMut(u32, &mut MemoryStore) -> Result<(), StoreError> + Send> Store for Meddled<F> {
+    fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         self.1 += 1;
-        assert!(self.1 < 2, "the store panics");
+        (self.2)(self.1, &mut self.0)?;
         self.0.write(body)
     }
 
-    fn read(
-        &mut self,
-        body: &mut dyn FnMut(&dyn pushe_tasks::store::Look),
-    ) -> Result<(), pushe_tasks::store::StoreError> {
+    fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError> {
         self.0.read(body)
     }
 
-    fn facts(&self) -> &pushe_tasks::store::StoreFacts {
+    fn facts(&self) -> &StoreFacts {
         self.0.facts()
     }
+}
+
+fn meddled<F>(meddle: F) -> SchedulerBuilder
+where
+    F: FnMut(u32, &mut MemoryStore) -> Result<(), StoreError> + Send + 'static,
+{
+    SchedulerBuilder::on_store(Box::new(Meddled(MemoryStore::default(), 0, meddle))).detached()
 }
 
 #[tokio::test]
 async fn a_store_that_panics_stops_the_engine_and_leaves_nobody_waiting() {
-    let store = Box::new(Panicking(pushe_tasks::store::MemoryStore::default(), 0));
-    let builder = SchedulerBuilder::on_store(store).detached().schedule_only();
-    // Whichever transaction is the second one: the caller's, or one of the engine's own.
-    if let Ok(scheduler) = builder.start().await {
-        Schedule::<Double>::new((1, 0)).on(&scheduler).await.unwrap_err();
-        scheduler.stopped().await;
-        scheduler.health().await.unwrap_err();
-        scheduler.shutdown(Duration::ZERO).await;
-    }
+    let builder = meddled(|write, _| {
+        assert!(write < 2, "the store panics");
+        Ok(())
+    });
+    let scheduler = builder.schedule_only().start().await.unwrap();
+    Schedule::<Double>::new((1, 0)).on(&scheduler).await.unwrap_err();
+    scheduler.stopped().await;
+    scheduler.health().await.unwrap_err();
+    scheduler.shutdown(Duration::ZERO).await;
 }
 
-/// A store whose n-th write fails and leaves nothing.
-struct FailingAt(pushe_tasks::store::MemoryStore, u32);
-
-impl pushe_tasks::store::Store for FailingAt {
-    fn write(
-        &mut self,
-        body: &mut dyn FnMut(&mut dyn pushe_tasks::store::Verbs),
-    ) -> Result<pushe_tasks::store::Changes, pushe_tasks::store::StoreError> {
-        self.1 = self.1.wrapping_sub(1);
-        if self.1 == 0 {
-            self.0.fail_next(pushe_tasks::store::StoreError::Undone("the test".to_owned()));
+#[tokio::test]
+async fn a_store_that_cannot_begin_a_transaction_is_told_to_callers_and_not_hammered() {
+    let (stage, broken, writes) =
+        (Stage::gated(), Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (is_broken, count) = (Arc::clone(&broken), Arc::clone(&writes));
+    let builder = meddled(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let refused = || Err(StoreError::Failed("it does not open".to_owned()));
+        if is_broken.load(Ordering::SeqCst) { refused() } else { Ok(()) }
+    });
+    let scheduler = builder.state(stage.clone()).register::<Double>().only::<Double>().start().await.unwrap();
+    let work = Schedule::<Double>::new((21, 0)).on(&scheduler).await.unwrap();
+    stage.started.notified().await;
+    broken.store(true, Ordering::SeqCst);
+    let before = writes.load(Ordering::SeqCst);
+    for _ in 0..5 {
+        let refused = soon("a refusal", Schedule::<Double>::new((1, 0)).on(&scheduler).into_future()).await;
+        assert!(matches!(refused, Err(ScheduleError::Indeterminate { .. })), "{refused:?}");
+    }
+    stage.open(9);
+    // The end of the body is held; the store is asked again with a pause that doubles.
+    soon("the end to be held", async {
+        while scheduler.health().await.unwrap().held_settles == 0 {
+            tokio::task::yield_now().await;
         }
-        self.0.write(body)
-    }
-
-    fn read(
-        &mut self,
-        body: &mut dyn FnMut(&dyn pushe_tasks::store::Look),
-    ) -> Result<(), pushe_tasks::store::StoreError> {
-        self.0.read(body)
-    }
-
-    fn facts(&self) -> &pushe_tasks::store::StoreFacts {
-        self.0.facts()
-    }
+    })
+    .await;
+    let asked = writes.load(Ordering::SeqCst) - before;
+    assert!(asked < 20, "the store was asked {asked} times for 6 requests");
+    broken.store(false, Ordering::SeqCst);
+    assert_eq!(soon("the output", work.output()).await.unwrap(), 42);
+    assert_eq!(stage.attempts.load(Ordering::SeqCst), 1);
+    end(&scheduler).await;
 }
 
 #[tokio::test]
@@ -391,9 +403,14 @@ async fn a_commit_that_fails_loses_nothing_and_runs_nothing_twice() {
     let mut failures = 0;
     for fails_at in 2..12 {
         let stage = Stage::default();
-        let store = Box::new(FailingAt(pushe_tasks::store::MemoryStore::default(), fails_at));
-        let scheduler = SchedulerBuilder::on_store(store).detached().state(stage.clone());
-        let scheduler = scheduler.register::<Double>().only::<Double>().start().await.unwrap();
+        let builder = meddled(move |write, store| {
+            if write == fails_at {
+                store.fail_next(StoreError::Undone("the test".to_owned()));
+            }
+            Ok(())
+        });
+        let builder = builder.state(stage.clone()).register::<Double>().only::<Double>();
+        let scheduler = builder.start().await.unwrap();
         for number in 0..3 {
             let receipt = loop {
                 match Schedule::<Double>::new((number, 0)).on(&scheduler).await {
@@ -404,7 +421,11 @@ async fn a_commit_that_fails_loses_nothing_and_runs_nothing_twice() {
                     }
                 }
             };
-            assert_eq!(receipt.output().await.unwrap(), number * 2, "failing at {fails_at}");
+            assert_eq!(
+                soon("an output", receipt.output()).await.unwrap(),
+                number * 2,
+                "failing at {fails_at}"
+            );
         }
         assert_eq!(stage.attempts.load(Ordering::SeqCst), 3, "failing at {fails_at}");
         end(&scheduler).await;
@@ -429,8 +450,7 @@ impl Task for LastOne {
 
 #[tokio::test]
 async fn a_body_that_shuts_its_scheduler_down_does_not_wait_for_itself() {
-    let store = pushe_tasks::store::MemoryStore::default();
-    let scheduler = SchedulerBuilder::on_store(Box::new(store)).detached();
+    let scheduler = TaskScheduler::in_memory().detached();
     let scheduler = scheduler.register::<LastOne>().only::<LastOne>().start().await.unwrap();
     let work = Schedule::<LastOne>::new(()).on(&scheduler).await.unwrap();
     // It succeeds, which it could not if it waited for its own end.

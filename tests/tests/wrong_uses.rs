@@ -286,14 +286,16 @@ async fn an_override_that_breaks_a_rule() {
 #[tokio::test]
 async fn the_longest_times_break_nothing() {
     let scheduler = start().await;
-    let retry = RetryOptions::new().max_delay(Duration::MAX).delay(Duration::MAX).jitter(1.0);
     let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let retry = RetryOptions::new().max_delay(century).delay(century).jitter(1.0);
     let work = note("a").timeout(century).retry(retry).on(&scheduler).await.unwrap();
     soon("work with all the time", work.output()).await.unwrap();
     let early = std::time::SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1 << 40)).unwrap();
     let work = note("a").at(early).on(&scheduler).await.unwrap();
     soon("work of long ago", work.output()).await.unwrap();
     let late = std::time::SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 60)).unwrap();
+    let endless = RetryOptions::new().max_delay(Duration::MAX);
+    says(&note("a").retry(endless).on(&scheduler).await.unwrap_err(), &["longer than 100 years"]);
     for schedule in [note("a").at(late), note("a").delay(Duration::MAX), note("a").timeout(Duration::MAX)] {
         says(&schedule.on(&scheduler).await.unwrap_err(), &["longer than 100 years; write a shorter one"]);
     }
@@ -308,6 +310,10 @@ async fn the_longest_times_break_nothing() {
 async fn a_batch_of_too_many() {
     let scheduler = soon("the start", builder().schedule_only().start()).await.unwrap();
     let many = |count: usize| (0..count).map(|_| note("a"));
+    let other = soon("the start", builder().schedule_only().start()).await.unwrap();
+    let error = scheduler.schedule_many(many(2).map(|piece| piece.on(&other))).await.unwrap_err();
+    says(&error, &["names another scheduler; call `schedule_many` of that one"]);
+    end(&other).await;
     let error = scheduler.schedule_many(many(10_001)).await.unwrap_err();
     assert!(matches!(error, ScheduleError::TooMany { pieces: 10_001, .. }), "{error:?}");
     says(&error, &["10,000 pieces and 64 MiB", "this one brings 10001 pieces; split it"]);

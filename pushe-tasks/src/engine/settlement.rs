@@ -5,6 +5,8 @@
 
 use pushe_tasks_store::{AttemptEnd, Reason, Settlement, StoredOptions};
 
+use pushe_tasks_syntax::limits::LONGEST;
+
 use super::message::Ended;
 use crate::backoff;
 use crate::outcome::{Fate, TaskError};
@@ -25,7 +27,7 @@ pub(super) fn settlement(
         if options.max_attempts.is_some_and(|most| retries >= most) {
             Settlement::Failed { end, reason: Reason::Exhausted, error }
         } else {
-            let after = after.unwrap_or_else(|| backoff::delay(options, retries, chance));
+            let after = after.unwrap_or_else(|| backoff::delay(options, retries, chance)).min(LONGEST);
             Settlement::Retry { end, error, after }
         }
     };
@@ -46,7 +48,7 @@ pub(super) fn settlement(
         (Ended::Error(_) | Ended::Dropped, Some(reason)) => Settlement::Return { reason },
         (Ended::Dropped, None) => Settlement::Return { reason: Reason::Shutdown },
         (Ended::Error(error), None) => match error.fate() {
-            Fate::Snooze(after) => Settlement::Snooze { after },
+            Fate::Snooze(after) => Settlement::Snooze { after: after.min(LONGEST) },
             Fate::Retry { after } => retry(AttemptEnd::Retried, text(&error), after),
             Fate::Fail => {
                 Settlement::Failed { end: AttemptEnd::Failed, reason: Reason::Fail, error: text(&error) }
@@ -111,6 +113,8 @@ mod tests {
             reason,
             error: error.to_owned(),
         };
+        let endless = Settlement::Snooze { after: LONGEST };
+        check(Ended::Error(Snooze::lasting(Duration::MAX).into()), None, &endless);
         check(Ended::Error(Fail::because("no").into()), None, &failed(Reason::Fail, "no"));
         check(Ended::BadOutput("too large".into()), None, &failed(Reason::Output, "too large"));
         let payload = Settlement::Quarantine { reason: Reason::Payload, error: "short".to_owned() };

@@ -1,82 +1,87 @@
 //! Carries out one write within the writer's transaction, and answers it when the commit is known.
 //!
-//! Invariant: an answer is given once and after the commit; what ends an attempt is never given up.
+//! Invariant: a write is answered once and after the commit, or refused once; what ends an attempt is never given up.
 
-use pushe_tasks_store::{Enqueued, Moved, StoreError, VerbError, Verbs, WallTime};
+use pushe_tasks_store::{Enqueued, Moved, StoreError, VerbError, Verbs, WallTime, WorkId};
 
 use super::mailbox::Mailbox;
-use super::message::{Event, Refusal, Reply, Write};
+use super::message::{Event, Refusal, Write};
 
 /// A write that has been applied and waits for its commit.
-pub(super) enum Done {
-    Enqueue(Result<Vec<Enqueued>, VerbError>, Reply<Vec<Enqueued>>),
-    Cancel(Result<Vec<Moved>, VerbError>, Reply<Vec<Moved>>),
-    RecordStop,
-    /// Ends an attempt: nobody waits for an answer, and it has to be applied in the end.
-    MustApply(Write),
-    /// Can be lost without harm.
-    MayBeLost,
+pub(super) struct Done {
+    write: Write,
+    answer: Answer,
+}
+
+/// What the store said to it.
+enum Answer {
+    Enqueued(Result<Vec<Enqueued>, VerbError>),
+    Cancelled(Result<Vec<Moved>, VerbError>),
+    /// Nothing that anybody waits for.
+    Silence,
 }
 
 /// Applies `write`. A verb that the store refuses changes nothing, and the others of its group stand.
 pub(super) fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
-    match write {
-        Write::Enqueue(batch, reply) => Done::Enqueue(verbs.enqueue(&batch, now), reply),
-        Write::Cancel(target, reply) => Done::Cancel(verbs.cancel(&target, now), reply),
-        Write::RecordStop => {
-            if let Err(error) = verbs.record_stop() {
-                tracing::warn!(%error, "the stop could not be recorded");
-            }
-            Done::RecordStop
-        }
-        Write::Settle(ref settle) => {
-            let result = verbs.settle(std::slice::from_ref(settle));
-            note(result.err(), settle.attempt.work);
-            Done::MustApply(write)
+    let answer = match &write {
+        Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
+        Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
+        Write::Settle(settle) => {
+            let settled = verbs.settle(std::slice::from_ref(settle));
+            silence(settled, "the end of an attempt could not be stored", Some(settle.attempt.work))
         }
         Write::Release(attempt) => {
-            note(verbs.release(&[attempt], now).err(), attempt.work);
-            Done::MustApply(write)
+            let released = verbs.release(&[*attempt], now);
+            silence(released, "the end of a body could not be noted", Some(attempt.work))
         }
         Write::Progress(attempt, value) => {
-            note(verbs.progress(&[(attempt, value)]).err(), attempt.work);
-            Done::MayBeLost
+            let kept = verbs.progress(&[(*attempt, value.clone())]);
+            silence(kept, "a report of progress could not be kept", Some(attempt.work))
         }
         Write::Prune(limit) => {
-            if let Err(error) = verbs.prune(now, limit) {
-                tracing::warn!(%error, "finished records could not be pruned");
-            }
-            Done::MayBeLost
+            silence(verbs.prune(now, *limit), "finished records could not be pruned", None)
         }
+        Write::RecordStop => silence(verbs.record_stop(), "the stop could not be recorded", None),
+    };
+    Done { write, answer }
+}
+
+fn silence<T>(result: Result<T, VerbError>, what: &'static str, work: Option<WorkId>) -> Answer {
+    if let Err(error) = result {
+        tracing::error!(%error, work = work.map(tracing::field::display), "{what}");
     }
+    Answer::Silence
 }
 
 impl Done {
     /// The commit is durable.
     pub(super) fn answer(self, events: &Mailbox<Event>) {
-        match self {
-            Self::Enqueue(result, reply) => drop(reply.send(result.map_err(Refusal::from))),
-            Self::Cancel(result, reply) => drop(reply.send(result.map_err(Refusal::from))),
-            Self::RecordStop => drop(events.send(Event::StopRecorded)),
-            Self::MustApply(_) | Self::MayBeLost => {}
+        match (self.write, self.answer) {
+            (Write::Enqueue(_, reply), Answer::Enqueued(result)) => {
+                let _ = reply.send(result.map_err(Refusal::from));
+            }
+            (Write::Cancel(_, reply), Answer::Cancelled(result)) => {
+                let _ = reply.send(result.map_err(Refusal::from));
+            }
+            (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
+            _ => {}
         }
     }
 
-    /// The commit failed; answers the write if it must be tried again.
-    pub(super) fn refuse(self, error: &StoreError, events: &Mailbox<Event>) -> Option<Write> {
-        match self {
-            Self::Enqueue(_, reply) => drop(reply.send(Err(error.clone().into()))),
-            Self::Cancel(_, reply) => drop(reply.send(Err(error.clone().into()))),
-            Self::RecordStop => drop(events.send(Event::StopRecorded)),
-            Self::MustApply(write) => return Some(write),
-            Self::MayBeLost => {}
-        }
-        None
+    /// The write, for one whose commit failed.
+    pub(super) fn into_write(self) -> Write {
+        self.write
     }
 }
 
-fn note(error: Option<VerbError>, work: pushe_tasks_store::WorkId) {
-    if let Some(error) = error {
-        tracing::error!(%error, %work, "the end of an attempt could not be stored");
+/// Refuses a write that did not become durable, whether the store ever saw it or not; answers it if it must be tried again.
+pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) -> Option<Write> {
+    match write {
+        Write::Enqueue(_, reply) => drop(reply.send(Err(error.clone().into()))),
+        Write::Cancel(_, reply) => drop(reply.send(Err(error.clone().into()))),
+        Write::RecordStop => drop(events.send(Event::StopRecorded)),
+        Write::Settle(_) | Write::Release(_) => return Some(write),
+        Write::Progress(..) | Write::Prune(_) => {}
     }
+    None
 }

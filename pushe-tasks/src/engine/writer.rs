@@ -92,15 +92,14 @@ impl Writer {
     /// Carries out what waits: at most one write transaction, and then the reads.
     pub(crate) fn step(&mut self) -> Next {
         self.intake.gather();
-        let mut more_due = false;
         if self.intake.wants_commit() {
             self.intake.writes.splice(0..0, self.held.drain(..));
-            more_due = self.commit();
+            self.commit();
         }
         for read in std::mem::take(&mut self.intake.reads) {
             self.read(read);
         }
-        if more_due || !self.intake.writes.is_empty() {
+        if !self.intake.writes.is_empty() {
             Next::Again
         } else if self.intake.finishing {
             Next::End
@@ -109,8 +108,9 @@ impl Writer {
         }
     }
 
-    /// Applies what waits in one transaction; answers whether more work has fallen due than one claim files.
-    fn commit(&mut self) -> bool {
+    /// Applies what waits in one transaction. Where more work has fallen due than one claim files, the dispatcher sees it in
+    /// `Changes` and wakes the writer again.
+    fn commit(&mut self) {
         let now = self.clock.wall();
         let (mut done, mut claimed) = (Vec::new(), Vec::new());
         let (intake, estranged) = (&mut self.intake, self.estranged);
@@ -129,21 +129,12 @@ impl Writer {
             claimed = intake.claim(verbs, now);
         });
         match result {
-            Ok(changes) => self.publish(done, claimed, changes, now),
-            Err(error) => {
-                self.refuse(done, error);
-                false
-            }
+            Ok(changes) => self.publish(done, claimed, changes),
+            Err(error) => self.refuse(done, error),
         }
     }
 
-    fn publish(
-        &mut self,
-        done: Vec<Done>,
-        claimed: Vec<Claimed>,
-        mut changes: Changes,
-        now: WallTime,
-    ) -> bool {
+    fn publish(&mut self, done: Vec<Done>, claimed: Vec<Claimed>, mut changes: Changes) {
         if std::mem::take(&mut self.estranged) {
             let _ = self.store.read(&mut |look| recount(look, &mut changes));
         }
@@ -151,18 +142,19 @@ impl Writer {
         self.figures.verbs.fetch_add(done.len() as u64, Ordering::Relaxed);
         self.figures.held.store(0, Ordering::Relaxed);
         self.intake.credit.spend(&claimed);
-        let more_due = self.intake.claims && changes.next_due.is_some_and(|due| due <= now);
         // The dispatcher first: a body is nearer to its start than a caller to its next call.
         let _ = self.events.send(Event::Committed(changes, claimed));
         for done in done {
             done.answer(&self.events);
         }
-        more_due
     }
 
     fn refuse(&mut self, done: Vec<Done>, error: StoreError) {
         tracing::error!(%error, "a commit failed");
-        self.held.extend(done.into_iter().filter_map(|done| done.refuse(&error, &self.events)));
+        // A store that could not even begin has seen none of them.
+        let unseen = std::mem::take(&mut self.intake.writes);
+        let refused = done.into_iter().map(Done::into_write).chain(unseen);
+        self.held.extend(refused.filter_map(|write| verb::refuse(write, &error, &self.events)));
         self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
         self.estranged = true;
         let _ = self.events.send(Event::StoreTrouble(error));
@@ -215,8 +207,6 @@ struct Intake {
     credit: Credit,
     /// Something may be claimed that could not be before.
     woken: bool,
-    /// Whether the last transaction went as far as to claim, which files due work as ready.
-    claims: bool,
     finishing: bool,
 }
 
@@ -229,7 +219,6 @@ impl Intake {
             reads: Vec::new(),
             credit: Credit::default(),
             woken: false,
-            claims: false,
             finishing: false,
         }
     }
@@ -257,11 +246,9 @@ impl Intake {
 
     /// Claims what the credit allows; a verb error here has already condemned the transaction.
     fn claim(&mut self, verbs: &mut dyn Verbs, now: WallTime) -> Vec<Claimed> {
-        self.claims = false;
         if self.finishing {
             return Vec::new();
         }
-        self.claims = true;
         verbs.claim(self.credit.request(now)).unwrap_or_default()
     }
 }
