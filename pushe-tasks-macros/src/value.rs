@@ -57,7 +57,7 @@ pub(crate) mod read {
     use syn::{ExprLit, ExprUnary, Path, Token, UnOp};
 
     use super::{Expr, Ident, Lit, LitStr, Number, Time, Word};
-    use crate::diag::{Diagnostics, nearest, one_of};
+    use crate::diag::{Diagnostics, one_of};
     use crate::messages;
     use crate::options::{Entry, Id, Value, list_span};
 
