@@ -52,6 +52,7 @@ impl ToTokens for Word {
 pub(crate) mod read {
     use proc_macro2::Group;
     use pushe_tasks_syntax::duration;
+    use pushe_tasks_syntax::words::nearest;
     use syn::parse::Parser;
     use syn::punctuated::Punctuated;
     use syn::{ExprLit, ExprUnary, Path, Token, UnOp};

@@ -14,8 +14,7 @@ pub(super) struct Field {
     example: &'static str,
 }
 
-const MONTHS: &[&str] =
-    &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 const fn field(name: &'static str, low: u8, high: u8) -> Field {
@@ -27,7 +26,8 @@ pub(super) static MINUTE: Field = field("minute", 0, 59);
 pub(super) static HOUR: Field = field("hour", 0, 23);
 pub(super) static DAY: Field = field("day of the month", 1, 31);
 pub(super) static MONTH: Field = Field { names: MONTHS, example: "jan", ..field("month", 1, 12) };
-pub(super) static WEEKDAY: Field = Field { names: WEEKDAYS, example: "mon", ..field("day of the week", 0, 7) };
+pub(super) static WEEKDAY: Field =
+    Field { names: WEEKDAYS, example: "mon", ..field("day of the week", 0, 7) };
 
 /// A field that has been read.
 pub(super) struct Found {
@@ -67,7 +67,7 @@ impl Field {
         } else if let Some(dash) = text[range.clone()].find('-') {
             let (left, right) = (range.start..range.start + dash, range.start + dash + 1..range.end);
             let (from, mut to) = (self.value(text, left.clone())?, self.value(text, right.clone())?);
-            if self.high == 7 && to == 0 && text[right.clone()].eq_ignore_ascii_case("sun") {
+            if self.high == 7 && from > to && text[right.clone()].eq_ignore_ascii_case("sun") {
                 to = 7;
             }
             if from > to {

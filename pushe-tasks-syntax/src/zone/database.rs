@@ -64,7 +64,8 @@ impl Zone for TimeZone {
             let before = self.offset(timestamp(start.saturating_sub(1)));
             (before != self.offset(transition.timestamp())).then_some((start, before))
         });
-        let ends = self.0.following(now).find(|transition| i64::from(transition.offset().seconds()) != offset);
+        let ends =
+            self.0.following(now).find(|transition| i64::from(transition.offset().seconds()) != offset);
         Span { offset, began, ends: ends.map(|transition| transition.timestamp().as_second()) }
     }
 }
