@@ -23,6 +23,7 @@ mod settlement;
 pub(crate) mod shared;
 mod shutdown;
 pub(crate) mod signal;
+pub(crate) mod spread;
 mod tasks;
 mod verb;
 pub(crate) mod writer;
