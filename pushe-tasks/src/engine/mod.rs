@@ -25,6 +25,8 @@ mod shutdown;
 pub(crate) mod signal;
 pub(crate) mod spread;
 mod tasks;
+#[cfg(test)]
+mod traces;
 mod verb;
 pub(crate) mod writer;
 
