@@ -87,6 +87,8 @@ impl Conditions {
             gate.observe(&verdict, self.clock.mono());
         }
         self.list.push(Condition { stored: stored.clone(), constraint, gate, recheck });
+        // A monitor that runs for others already will not say again what it has said.
+        self.judge(|condition| condition.stored == *stored);
         self.list.len() - 1
     }
 
@@ -110,9 +112,11 @@ impl Conditions {
     fn judge(&mut self, which: impl Fn(&Condition) -> bool) {
         let (wall, mono) = (self.clock.wall(), self.clock.mono());
         for condition in self.list.iter_mut().filter(|condition| which(condition)) {
+            let Some(key) = condition.constraint.source() else { continue };
             condition.recheck = None;
-            let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key));
-            let Some(reading) = monitor.and_then(|monitor| monitor.last.as_ref()) else { continue };
+            let Some(reading) = self.monitors.get(key).and_then(|monitor| monitor.last.as_ref()) else {
+                continue;
+            };
             let verdict = condition.constraint.check(reading, wall);
             condition.recheck = verdict.recheck_at();
             condition.gate.observe(&verdict, mono);
