@@ -252,11 +252,8 @@ mod tests {
             let mut record = running();
             (record.interruptions, record.alone) = (before, alone);
             rescue(&mut record, charged, 3, ENDED);
-            let (state, reason) = if aside {
-                (S::Quarantined, Reason::Interruptions)
-            } else {
-                (S::Enqueued, Reason::Crash)
-            };
+            let (state, reason) =
+                if aside { (S::Quarantined, Reason::Interruptions) } else { (S::Enqueued, Reason::Crash) };
             let found = (record.state, record.reason, record.alone);
             assert_eq!(found, (state, Some(reason), false), "{before} {charged} {alone}");
             assert_eq!((record.interruptions, record.retries), (before + u32::from(charged), 2));

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use pushe_tasks_store::{
     Changes, OpenError, RescueRequest, Rescued, Store, StoreError, StoreFacts, VerbError,
@@ -75,6 +76,16 @@ pub(crate) struct WriterSeat {
     pub(crate) events: Arc<Mailbox<Event>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) figures: Arc<WriterFigures>,
+    pub(crate) crashes: CrashRules,
+}
+
+/// How the crash of an earlier process is judged (S7.2, S7.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CrashRules {
+    /// Attempts that had run at least this long are not charged.
+    pub(crate) charge_within: Duration,
+    /// So many crashes set a piece aside, if the last of them found it alone.
+    pub(crate) max_interruptions: u32,
 }
 
 /// Starts the writer's thread, which opens the store and rescues orphans before it answers.
@@ -86,11 +97,11 @@ pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Op
             Err(error) => return drop(tell.send(Err(error.into()))),
         };
         let tenure = Tenure(Some(Arc::clone(&seat.requests)));
-        let opened = match begin(&mut *store, &*seat.clock, tenure) {
+        let opened = match begin(&mut *store, &seat, tenure) {
             Ok(opened) => opened,
             Err(error) => return drop(tell.send(Err(error))),
         };
-        let WriterSeat { requests, events, clock, figures } = seat;
+        let WriterSeat { requests, events, clock, figures, .. } = seat;
         let writer = Writer::new(store, Arc::clone(&requests), Arc::clone(&events), clock, figures);
         // Where whoever started it is gone, the tenure ends here and the writer at once.
         let _ = tell.send(Ok(opened));
@@ -103,8 +114,10 @@ pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Op
 }
 
 /// The opening transaction: every Running row is an orphan, since the lock proves that no other process runs it.
-fn begin(store: &mut dyn Store, clock: &dyn Clock, tenure: Tenure) -> Result<Opened, StartError> {
-    let request = RescueRequest::new(clock.wall(), clock.boot_id());
+fn begin(store: &mut dyn Store, seat: &WriterSeat, tenure: Tenure) -> Result<Opened, StartError> {
+    let mut request = RescueRequest::new(seat.clock.wall(), seat.clock.boot_id());
+    (request.charge_within, request.max_interruptions) =
+        (seat.crashes.charge_within, seat.crashes.max_interruptions);
     let mut rescued: Result<Rescued, VerbError> = Ok(Rescued::default());
     let mut changes = store.write(&mut |verbs| rescued = verbs.rescue(&request))?;
     let rescued = rescued.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
