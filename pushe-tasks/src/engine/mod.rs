@@ -24,7 +24,10 @@ mod settlement;
 pub(crate) mod shared;
 mod shutdown;
 pub(crate) mod signal;
+pub(crate) mod spread;
 mod tasks;
+#[cfg(test)]
+mod traces;
 mod trouble;
 mod verb;
 pub(crate) mod writer;
