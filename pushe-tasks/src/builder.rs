@@ -18,7 +18,7 @@ use crate::engine::executor::TokioExecutor;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Event;
 use crate::engine::shared::{Limits, Shared};
-use crate::engine::{Dispatcher, OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+use crate::engine::{Dispatcher, Driver, OpenStore, WriterSeat, start_dispatcher, start_writer};
 use crate::entry::{Place, TaskEntry};
 use crate::error::StartError;
 use crate::extract::StateMap;
@@ -65,6 +65,7 @@ pub struct SchedulerBuilder {
     output: usize,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
+    driver: Driver,
     replace_sources: Vec<ReplaceSource>,
 }
 
@@ -95,6 +96,7 @@ impl SchedulerBuilder {
             output: 1 << 20,
             clock: Arc::new(SystemClock::new()),
             randomness: Arc::new(SystemRandomness::new()),
+            driver: Driver::default(),
             replace_sources: Vec::new(),
         }
     }
@@ -199,6 +201,13 @@ impl SchedulerBuilder {
         self
     }
 
+    /// Who drives the engine: by default threads of its own.
+    #[cfg(feature = "testing")]
+    pub fn driver(mut self, driver: Driver) -> Self {
+        self.driver = driver;
+        self
+    }
+
     /// Where the state of the network comes from: by default the machine's.
     pub fn network_source(mut self, source: impl Source<Key = (), State = NetworkState>) -> Self {
         self.replace_sources.push(Box::new(|kinds| kinds.add_source::<NetworkSource>(source)));
@@ -235,7 +244,9 @@ impl SchedulerBuilder {
             clock: Arc::clone(&self.clock),
             figures: Arc::clone(&figures),
         };
-        let opened = spawn_writer(seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
+        let driver = self.driver;
+        let opened =
+            start_writer(driver, seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
         let rescued = &opened.rescued;
         tracing::info!(store = %opened.facts.place, orphans = rescued.orphans.len(), "the store is open");
 
@@ -260,7 +271,7 @@ impl SchedulerBuilder {
             self.stop_grace,
         );
         let scheduler = TaskScheduler::new(shared, executor);
-        spawn_dispatcher(dispatcher)?;
+        start_dispatcher(driver, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);
         if !self.detached {

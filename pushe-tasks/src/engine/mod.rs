@@ -29,4 +29,5 @@ pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
-pub(crate) use driver::{OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+pub use driver::Driver;
+pub(crate) use driver::{OpenStore, WriterSeat, start_dispatcher, start_writer};
