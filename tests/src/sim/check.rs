@@ -72,11 +72,14 @@ pub fn check(ledger: &mut Ledger, views: &[WorkView]) {
 fn judge_absence(ledger: &mut Ledger, token: usize, wrong: &mut Vec<String>) {
     let latest = ledger.latest;
     let piece = &ledger.pieces[token];
-    let must_be = piece.answer == Answer::Stored || !piece.runs.is_empty() || piece.seen.is_some();
+    let must_be = !piece.pruned && (piece.answer == Answer::Stored || !piece.runs.is_empty() || piece.seen.is_some());
     if must_be && !may_be_pruned(piece, latest) {
         let (seen, answer) = (piece.seen, piece.answer);
         wrong.push(format!("I1: piece {token} is not in the store (answer {answer:?}, last seen {seen:?})"));
         ledger.count("lost");
+    } else if must_be {
+        ledger.pieces[token].seen = None;
+        ledger.pieces[token].pruned = true;
     }
 }
 
@@ -86,8 +89,9 @@ fn may_be_pruned(piece: &Piece, latest: WallTime) -> bool {
         let (ended, at, _) = run.ended?;
         matches!(ended, Ended::By(_) | Ended::Stopped | Ended::Dropped).then_some(at)
     };
-    let finished = piece.runs.iter().filter_map(over).max();
-    let finished = finished.or_else(|| piece.maybe_cancelled.then_some(piece.asked));
+    // Cancelled work is finished although its body may go on for a while.
+    let cancelled = piece.maybe_cancelled.then_some(piece.asked);
+    let finished = cancelled.or_else(|| piece.runs.iter().filter_map(over).max());
     finished.is_some_and(|at| latest >= at.plus(SHORTEST_RETENTION))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pushe_tasks::clock::{Clock as _, WallTime};
-use pushe_tasks::{Fail, FromTaskContext as _, Outcome, Retry, RetryOptions, Schedule, Snooze, State, Task};
+use pushe_tasks::{Fail, FromTaskContext as _, Outcome, Retry, RetryOptions, Schedule, Snooze, State, StopReason, Task};
 use pushe_tasks::{TaskContext, TaskError, TaskOptions, WorkState};
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +102,9 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let (wall, mono) = (self.world.clock.wall(), self.world.clock.mono());
-        self.world.ledger.open().end(self.token, self.ended, wall, mono);
+        if self.world.ledger.open().end(self.token, self.ended, wall, mono) {
+            self.world.probe.kill();
+        }
     }
 }
 
@@ -128,7 +130,12 @@ async fn body<T: Task<Input = Job>>(
     if step.end == End::Child {
         child::<T>(&world, task, &context).await;
     }
-    guard.ended = Ended::By(step.end);
+    // What does not succeed after it was told to stop was stopped; only a failure for good stands, unless it is too late.
+    guard.ended = match (step.end, context.stop_reason()) {
+        (End::Retry | End::RetryAfter(_) | End::Snooze(_), Some(_))
+        | (End::Fail, Some(StopReason::Timeout)) => Ended::Stopped,
+        (end, _) => Ended::By(end),
+    };
     drop(guard);
     match step.end {
         End::Success | End::Child => Ok(Outcome::Success(token as u64)),
@@ -270,6 +277,7 @@ fn judge_history(
         wrong.push(format!("I6: it is attempt {attempt} of {:?}", piece.call.attempts));
     }
     match piece.runs.last() {
+        _ if piece.clock_set => {}
         None => {
             let due = piece.asked.plus(Duration::from_millis(u64::from(piece.call.delay)));
             if wall < due {

@@ -51,6 +51,10 @@ pub struct Piece {
     pub told: Option<WorkState>,
     /// The state in which it was last seen in the store.
     pub seen: Option<WorkState>,
+    /// Whether its record may be gone, since it ended long ago.
+    pub pruned: bool,
+    /// Whether the wall clock was set while it waited, so that its waits may be shorter or longer than they were.
+    pub clock_set: bool,
 }
 
 /// What a caller was told.
@@ -198,6 +202,8 @@ impl Ledger {
             runs: Vec::new(),
             told: None,
             seen: None,
+            pruned: false,
+            clock_set: false,
         });
         if let Some(id) = id {
             self.by_id.insert(id, token);
@@ -250,10 +256,23 @@ impl Ledger {
         self.living.clear();
     }
 
-    /// The end of a body.
-    pub fn end(&mut self, token: usize, ended: Ended, wall: WallTime, mono: MonoTime) {
+    /// The wall clock was set: what lies in its future now may be over at any time.
+    pub fn clock_set(&mut self, now: WallTime) {
+        for piece in &mut self.pieces {
+            piece.clock_set = true;
+            piece.asked = piece.asked.min(now);
+            for run in &mut piece.runs {
+                if let Some((_, at, _)) = &mut run.ended {
+                    *at = (*at).min(now);
+                }
+            }
+        }
+    }
+
+    /// The end of a body; answers whether the process dies of it.
+    pub fn end(&mut self, token: usize, ended: Ended, wall: WallTime, mono: MonoTime) -> bool {
         if self.dead {
-            return;
+            return false;
         }
         self.living.remove(&token);
         self.note(format!("body of {token} ended: {ended:?}"));
@@ -264,6 +283,7 @@ impl Ledger {
             self.count(if self.die_at_end { "crash at the end of a body" } else { "body kills its process" });
             (self.die, self.dead) = (true, true);
         }
+        self.die
     }
 }
 

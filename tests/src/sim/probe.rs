@@ -47,6 +47,11 @@ impl Probe {
         self.inner().stop = Some(stop);
     }
 
+    /// The process is killed at this moment.
+    pub fn kill(&self) {
+        self.inner().die();
+    }
+
     /// The claim number and state of a piece; `None` where the store is in trouble and is not to be disturbed.
     pub fn claim_of(&self, id: WorkId) -> Option<Option<(u64, WorkState)>> {
         let mut found = None;
@@ -93,7 +98,7 @@ impl Inner {
     }
 
     /// The process is gone at this very moment: it tells nobody anything any more.
-    fn die(&mut self) -> StoreError {
+    fn die(&self) -> StoreError {
         self.disk.freeze_at(0);
         let mut ledger = self.ledger.open();
         (ledger.dead, ledger.die) = (true, true);

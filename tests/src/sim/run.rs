@@ -58,7 +58,10 @@ impl World {
                 self.disk.set_capacity(u64::MAX);
             }
             Op::WithoutTask => self.without_rare = true,
-            Op::Jump(millis) => self.clock.jump(*millis),
+            Op::Jump(millis) => {
+                self.clock.jump(*millis);
+                self.ledger.open().clock_set(pushe_tasks::clock::Clock::wall(&self.clock));
+            }
             Op::Suspend(millis) => self.clock.jump(i64::from(*millis)),
             Op::Network(on) => self.set_network(*on),
             _ => {}
@@ -274,7 +277,11 @@ impl World {
             left = left.saturating_sub(turn);
             if left.is_zero() {
                 let what = format!("I3: pieces {unfinished:?} have not ended after {bound:?}");
-                return self.ledger.open().violation(what);
+                let records = self.life.as_ref().and_then(|life| life.probe.all()).unwrap_or_default();
+                let live = records.iter().filter(|view| !view.record.state.is_finished()).take(3);
+                let live: Vec<_> = live.map(|view| &view.record).collect();
+                let now = pushe_tasks::clock::Clock::wall(&self.clock);
+                return self.ledger.open().violation(format!("{what}; at {now} there is {live:?}"));
             }
         }
         self.ledger.open().count("drained");

@@ -93,6 +93,9 @@ impl World {
                 }
             }
         }
+        if !self.must_die() {
+            self.check("after the start");
+        }
         if self.must_die() {
             self.bury();
         } else if self.life.is_none() {
@@ -100,8 +103,6 @@ impl World {
             self.disk.heal();
             self.disk.set_capacity(u64::MAX);
             self.ledger.open().count("disk mended by hand");
-        } else {
-            self.check("after the start");
         }
         self.life.is_some()
     }
@@ -289,7 +290,9 @@ impl World {
     /// Compares store and ledger, where the store is well enough to be looked at.
     pub(super) fn check(&mut self, when: &str) {
         let Some(life) = &self.life else { return };
-        if let Err(wrong) = life.probe.check() {
+        if let Err(wrong) = life.probe.check()
+            && !self.disk.is_stopped()
+        {
             self.ledger.open().violation(format!("I15: {wrong} ({when})"));
         }
         if let Some(views) = life.probe.all() {
