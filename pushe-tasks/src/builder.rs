@@ -16,7 +16,7 @@ use crate::engine::executor::TokioExecutor;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Event;
 use crate::engine::shared::{Limits, Shared};
-use crate::engine::{CrashRules, Dispatcher, OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+use crate::engine::{CrashRules, Dispatcher, Driver, OpenStore, WriterSeat, start_dispatcher, start_writer};
 use crate::entry::{Place, TaskEntry};
 use crate::error::StartError;
 use crate::extract::StateMap;
@@ -76,6 +76,7 @@ pub struct SchedulerBuilder {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     constraints: ConstraintSetup,
+    driver: Driver,
 }
 
 enum StorePlace {
@@ -118,6 +119,7 @@ impl SchedulerBuilder {
             clock: Arc::new(SystemClock::new()),
             randomness: Arc::new(SystemRandomness::new()),
             constraints: ConstraintSetup::default(),
+            driver: Driver::default(),
         }
     }
 
@@ -249,6 +251,13 @@ impl SchedulerBuilder {
         self
     }
 
+    /// Who drives the engine: by default threads of its own.
+    #[cfg(feature = "testing")]
+    pub fn driver(mut self, driver: Driver) -> Self {
+        self.driver = driver;
+        self
+    }
+
     /// Starts the scheduler on the tokio runtime of the caller: opens the store, rescues what a crash has left, and runs.
     ///
     /// Unless [`detached`](Self::detached) was asked for, it becomes the process default.
@@ -280,7 +289,9 @@ impl SchedulerBuilder {
             figures: Arc::clone(&figures),
             crashes: self.crashes,
         };
-        let opened = spawn_writer(seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
+        let driver = self.driver;
+        let opened =
+            start_writer(driver, seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
         let rescued = &opened.rescued;
         for work in &rescued.quarantined {
             tracing::error!(%work, "work was set aside: crashes found it running, and the last one alone");
@@ -311,7 +322,7 @@ impl SchedulerBuilder {
         );
         dispatcher.spread = spread.unwrap_or(dispatcher.spread);
         let scheduler = TaskScheduler::new(shared, executor);
-        spawn_dispatcher(dispatcher)?;
+        start_dispatcher(driver, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);
         if !self.detached {

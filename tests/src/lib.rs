@@ -3,3 +3,4 @@
 pub mod child;
 pub mod deadline;
 pub mod netns;
+pub mod sim;

@@ -6,7 +6,7 @@
 //! Invariant: it waits for nothing and blocks on nothing; what it decides leaves as one batch of requests, so that the
 //! end of an attempt and the credit that it frees reach the writer together and share a commit.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +59,8 @@ pub(crate) struct Dispatcher {
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
-    checking: HashMap<Attempt, Claimed>,
-    waiters: HashMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    checking: BTreeMap<Attempt, Claimed>,
+    waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -117,8 +117,8 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
-            checking: HashMap::new(),
-            waiters: HashMap::new(),
+            checking: BTreeMap::new(),
+            waiters: BTreeMap::new(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),

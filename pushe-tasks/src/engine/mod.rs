@@ -34,4 +34,5 @@ pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
-pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+pub use driver::Driver;
+pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};

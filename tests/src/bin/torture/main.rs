@@ -9,6 +9,7 @@ mod figures;
 mod harness;
 mod kill;
 mod ledger;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ use figures::Figures;
 type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
 
 /// Name, cycles where the call names none, and what it does.
-const COMMANDS: &[(&str, u64, Run)] = &[("kill", 200, kill::run)];
+const COMMANDS: &[(&str, u64, Run)] = &[("kill", 200, kill::run), ("sim", 10_000, sim::run)];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
