@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use pushe_tasks_store::WorkState;
+use pushe_tasks_store::{WorkId, WorkState};
 
 /// Where a piece of work stands, and what keeps it from running now.
 ///
@@ -66,6 +66,20 @@ pub enum Obstacle {
     EarlierBody,
     /// A body of its own that could not be stopped has not ended yet.
     OwnBody,
+    /// Nothing else starts until this suspect, work that crashes have found running, has run alone for a while.
+    Suspect {
+        /// The suspect, which runs or waits to.
+        work: WorkId,
+        /// Until when at the latest.
+        until: SystemTime,
+    },
+    /// It is itself a suspect: crashes have found it running, and it runs alone.
+    Alone {
+        /// How many crashes.
+        crashes: u32,
+        /// The bodies that have to end first.
+        bodies: usize,
+    },
     /// The store does not work.
     Store {
         /// What it said.
@@ -117,6 +131,12 @@ impl fmt::Display for Obstacle {
             Self::EarlierWork => f.write_str("earlier work with its task id"),
             Self::EarlierBody => f.write_str("the body of earlier work with its task id to end"),
             Self::OwnBody => f.write_str("its own earlier body to end"),
+            Self::Suspect { work, .. } => {
+                write!(f, "the work {work}, which crashes have found running, to run alone")
+            }
+            Self::Alone { crashes, bodies } => {
+                write!(f, "{bodies} other bodies to end, since {crashes} crashes have found it running")
+            }
             Self::Store { why } => write!(f, "the store to work again ({why})"),
             Self::Shutdown => f.write_str("the next start, since this scheduler is shutting down"),
         }

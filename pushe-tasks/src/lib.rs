@@ -33,6 +33,8 @@ pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
 pub use context::{PROGRESS_LIMIT, TaskContext};
 pub use data::{Data, DataValue};
+#[cfg(feature = "testing")]
+pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
 pub use explain::{Obstacle, Standing};

@@ -6,3 +6,4 @@ pub mod deadline;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod netns;
+pub mod sim;

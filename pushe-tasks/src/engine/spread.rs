@@ -3,8 +3,10 @@
 //! Invariant: the first pieces, as many as may run at once, are never kept back; nothing is kept back for longer than the
 //! length, which grows with the logarithm of the number of pieces.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::dispatcher::Dispatcher;
 use crate::clock::MonoTime;
 
 /// Fewer pieces than this are let go together.
@@ -53,6 +55,27 @@ impl Pace {
         let each = self.length.as_micros() / u128::from(self.later) + 1;
         let each = Duration::from_micros(u64::try_from(each).unwrap_or(u64::MAX));
         now.plus(each.max(STEP)).min(self.from.plus(self.length)).max(now)
+    }
+}
+
+impl Dispatcher {
+    /// Begins to spread the work of lanes that a constraint has held until now.
+    pub(super) fn spread_releases(&mut self, now: MonoTime) {
+        let mut released: BTreeMap<usize, u64> = BTreeMap::new();
+        for lane in self.lanes.iter_mut() {
+            let open = self.conditions.all_open(&lane.conditions, now);
+            if let Some(task) = lane.task
+                && open
+                && !lane.open
+                && self.conditions.have_held(&lane.conditions)
+            {
+                *released.entry(task).or_default() += lane.ready;
+            }
+            lane.open = open;
+        }
+        for (task, pieces) in released {
+            self.tasks[task].release(pieces, now, self.spread);
+        }
     }
 }
 

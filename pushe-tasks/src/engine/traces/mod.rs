@@ -209,8 +209,14 @@ impl World {
         let writer = Writer::new(Box::new(store), requests, events, clock, Arc::clone(&shared.figures));
         let executor = TokioExecutor::new(tokio::runtime::Handle::current());
         let grace = Duration::from_secs(10);
-        let dispatcher =
-            Dispatcher::new(Arc::clone(&shared), Box::new(executor.clone()), kinds, max_running, grace);
+        let dispatcher = Dispatcher::new(
+            Arc::clone(&shared),
+            Box::new(executor.clone()),
+            kinds,
+            max_running,
+            grace,
+            grace,
+        );
         tokio::task::spawn_local(writer.run());
         tokio::task::spawn_local(dispatcher.run());
         Self { scheduler: TaskScheduler::new(shared, executor), ledger, network }
