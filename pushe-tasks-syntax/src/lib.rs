@@ -9,6 +9,7 @@ pub mod duration;
 mod error;
 pub mod id_format;
 pub mod limits;
+pub mod period;
 pub mod rules;
 pub mod words;
 pub mod zone;
