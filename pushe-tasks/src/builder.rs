@@ -12,13 +12,11 @@ use pushe_tasks_store::{MemoryStore, Store, WallTime};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, SystemClock};
-use crate::constraint::kinds::ConstraintKinds;
-use crate::constraint::{NetworkSource, NetworkState, Source};
 use crate::engine::executor::TokioExecutor;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Event;
 use crate::engine::shared::{Limits, Shared};
-use crate::engine::{CrashRules, Dispatcher, OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+use crate::engine::{CrashRules, Dispatcher, Driver, OpenStore, WriterSeat, start_dispatcher, start_writer};
 use crate::entry::{Place, TaskEntry};
 use crate::error::StartError;
 use crate::extract::StateMap;
@@ -27,6 +25,10 @@ use crate::registry::Registry;
 use crate::scheduler::{TaskScheduler, watch_runtime};
 use crate::signals;
 use crate::task::Task;
+
+mod constraints;
+
+use constraints::ConstraintSetup;
 
 /// How many bodies run at once where the program does not say.
 const MAX_RUNNING: usize = 64;
@@ -73,17 +75,25 @@ pub struct SchedulerBuilder {
     output: usize,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    replace_sources: Vec<ReplaceSource>,
+    constraints: ConstraintSetup,
+    driver: Driver,
 }
-
-/// Puts a source in the place of the machine's.
-type ReplaceSource = Box<dyn FnOnce(&mut ConstraintKinds) + Send>;
 
 enum StorePlace {
     Memory,
     Own(Box<dyn Store>),
     #[cfg_attr(not(feature = "redb"), expect(dead_code, reason = "there is no store on a file then"))]
     File(PathBuf),
+}
+
+impl StorePlace {
+    /// The directory that holds the store, if it is in one.
+    fn directory(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => std::path::absolute(path).ok()?.parent().map(PathBuf::from),
+            Self::Memory | Self::Own(_) => None,
+        }
+    }
 }
 
 impl SchedulerBuilder {
@@ -108,7 +118,8 @@ impl SchedulerBuilder {
             output: 1 << 20,
             clock: Arc::new(SystemClock::new()),
             randomness: Arc::new(SystemRandomness::new()),
-            replace_sources: Vec::new(),
+            constraints: ConstraintSetup::default(),
+            driver: Driver::default(),
         }
     }
 
@@ -240,9 +251,10 @@ impl SchedulerBuilder {
         self
     }
 
-    /// Where the state of the network comes from: by default the machine's.
-    pub fn network_source(mut self, source: impl Source<Key = (), State = NetworkState>) -> Self {
-        self.replace_sources.push(Box::new(|kinds| kinds.add_source::<NetworkSource>(source)));
+    /// Who drives the engine: by default threads of its own.
+    #[cfg(feature = "testing")]
+    pub fn driver(mut self, driver: Driver) -> Self {
+        self.driver = driver;
         self
     }
 
@@ -263,10 +275,10 @@ impl SchedulerBuilder {
         self.check()?;
         let registry = self.registry()?;
         registry.require(&self.states)?;
-        let mut kinds = ConstraintKinds::built_in(&self.clock);
-        for replace in self.replace_sources {
-            replace(&mut kinds);
-        }
+        let spread = self.constraints.spread;
+        let directory = self.place.directory();
+        let kinds = self.constraints.kinds(&registry, &self.clock, &self.randomness, directory)?;
+        let kinds = Arc::new(kinds);
 
         let (requests, events) = (Arc::new(Mailbox::new()), Arc::new(Mailbox::new()));
         let figures = Arc::default();
@@ -277,7 +289,9 @@ impl SchedulerBuilder {
             figures: Arc::clone(&figures),
             crashes: self.crashes,
         };
-        let opened = spawn_writer(seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
+        let driver = self.driver;
+        let opened =
+            start_writer(driver, seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
         let rescued = &opened.rescued;
         for work in &rescued.quarantined {
             tracing::error!(%work, "work was set aside: crashes found it running, and the last one alone");
@@ -294,10 +308,11 @@ impl SchedulerBuilder {
             Arc::clone(&events),
             figures,
             opened.facts,
+            Arc::clone(&kinds),
         ));
         let _ = events.send(Event::Committed(opened.changes, Vec::new()));
         let executor = TokioExecutor::new(runtime.clone());
-        let dispatcher = Dispatcher::new(
+        let mut dispatcher = Dispatcher::new(
             Arc::clone(&shared),
             Box::new(executor.clone()),
             kinds,
@@ -305,8 +320,9 @@ impl SchedulerBuilder {
             self.stop_grace,
             self.suspect_window,
         );
+        dispatcher.spread = spread.unwrap_or(dispatcher.spread);
         let scheduler = TaskScheduler::new(shared, executor);
-        spawn_dispatcher(dispatcher)?;
+        start_dispatcher(driver, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);
         if !self.detached {

@@ -9,7 +9,7 @@ use pushe_tasks_store::{WorkId, WorkState};
 
 /// Where a piece of work stands, and what keeps it from running now.
 ///
-/// Its `Display` is a line for people, such as ``waits for network: Connected (no usable default route)``.
+/// Its `Display` is a line for people, such as ``waits for network: Connected (no usable default route, for 7 s)``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Standing {
@@ -36,8 +36,10 @@ pub enum Obstacle {
         kind: String,
         /// The constraint, such as `network: Connected`.
         constraint: String,
-        /// Its present reading.
+        /// Why it does not hold.
         why: String,
+        /// The present reading of its source, as the source's state writes itself; `None` where there is none yet.
+        reading: Option<String>,
         /// Since when it has not held, as far as this engine knows.
         since: SystemTime,
     },
@@ -117,7 +119,10 @@ impl fmt::Display for Obstacle {
                 Ok(left) => write!(f, "its time, in {:.1} s", left.as_secs_f64()),
                 Err(_) => f.write_str("its time, which has just come"),
             },
-            Self::Constraint { constraint, why, .. } => write!(f, "{constraint} ({why})"),
+            Self::Constraint { constraint, why, since, .. } => {
+                let lasted = crate::clock::now().duration_since(*since).unwrap_or_default();
+                write!(f, "{constraint} ({why}, for {} s)", lasted.as_secs())
+            }
             Self::Concurrency { task, limit } => write!(f, "one of the {limit} permits of `{task}`"),
             Self::MaxRunning { limit } => write!(f, "one of the {limit} places of the scheduler"),
             Self::NoHandler { task } => {

@@ -6,12 +6,12 @@
 //! Invariant: it waits for nothing and blocks on nothing; what it decides leaves as one batch of requests, so that the
 //! end of an attempt and the credit that it frees reach the writer together and share a commit.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, Reason, Settle, Settlement, WorkId, WorkState,
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Reason, Settle, Settlement, WorkId, WorkState,
 };
 use tokio::sync::oneshot;
 
@@ -27,6 +27,7 @@ use super::settlement::settlement;
 use super::shared::Shared;
 use super::shutdown::Stopping;
 use super::signal::StopSignal;
+use super::spread::SPREAD;
 use super::tasks::TaskState;
 use super::trouble::Trouble;
 use crate::clock::{MonoTime, WallTime};
@@ -58,8 +59,8 @@ pub(crate) struct Dispatcher {
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
-    checking: HashMap<Attempt, Claimed>,
-    waiters: HashMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    checking: BTreeMap<Attempt, Claimed>,
+    waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -71,6 +72,8 @@ pub(crate) struct Dispatcher {
     pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
     lanes_changed: bool,
+    /// Over how long work that a constraint has held is spread, for each doubling of its pieces.
+    pub(crate) spread: Duration,
     /// When a gate next changes by the passing of time alone.
     next_gate: Option<MonoTime>,
     /// What the writer was last told that it may claim in total.
@@ -93,7 +96,7 @@ impl Dispatcher {
     pub(crate) fn new(
         shared: Arc<Shared>,
         executor: Box<dyn Executor>,
-        kinds: ConstraintKinds,
+        kinds: Arc<ConstraintKinds>,
         max_running: u64,
         stop_grace: Duration,
         suspect_window: Duration,
@@ -114,14 +117,15 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
-            checking: HashMap::new(),
-            waiters: HashMap::new(),
+            checking: BTreeMap::new(),
+            waiters: BTreeMap::new(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),
             suspects: 0,
             outbox: Vec::new(),
             lanes_changed: true,
+            spread: SPREAD,
             next_gate: None,
             granted: 0,
             told_turn: Turn::default(),
@@ -210,8 +214,12 @@ impl Dispatcher {
                 continue;
             }
             let task = self.shared.registry.find(&lane.task);
-            let conditions = lane.constraints.iter().map(|stored| self.conditions.index(stored)).collect();
+            let conditions: Vec<_> =
+                lane.constraints.iter().map(|stored| self.conditions.index(stored)).collect();
+            // Whether it is open is no news of its constraints: what is scheduled now was not held before.
+            let open = self.conditions.all_open(&conditions, self.shared.clock.mono());
             self.lanes.add(id, lane, task, conditions);
+            self.lanes.get_mut(id).into_iter().for_each(|lane| lane.open = open);
             if let Some(task) = task {
                 self.tasks[task].lanes.push(id);
             }
@@ -430,7 +438,8 @@ impl Dispatcher {
     fn stop_what_lost_its_constraint(&mut self, now: MonoTime) {
         let lost = self.live.running(|live| {
             let lane = self.lanes.get(live.lane);
-            lane.is_some_and(|lane| self.conditions.stop_due(&lane.conditions, now))
+            let finishes = live.options.on_lost == OnLost::Finish;
+            !finishes && lane.is_some_and(|lane| self.conditions.stop_due(&lane.conditions, now))
         });
         for attempt in lost {
             self.ask_to_stop(attempt, Reason::ConstraintLost, self.graces.stop);
@@ -441,19 +450,20 @@ impl Dispatcher {
     fn grant(&mut self, now: MonoTime) {
         if self.lanes_changed {
             self.conditions.attend(&self.lanes, now);
+            self.spread_releases(now);
             self.next_gate = self.conditions.next_change(now);
         }
         let all = std::mem::take(&mut self.lanes_changed);
         let mut update = CreditUpdate::default();
         for (index, task) in self.tasks.iter_mut().enumerate() {
-            if !(all || task.dirty) {
+            if !(all || task.dirty || task.next_release(now).is_some()) {
                 continue;
             }
             let is_open = |id: &LaneId| {
                 let lane = self.lanes.get(*id);
                 lane.is_some_and(|lane| self.conditions.all_open(&lane.conditions, now))
             };
-            update.accounts.extend(task.new_account(is_open).map(|account| (index, account)));
+            update.accounts.extend(task.new_account(now, is_open).map(|account| (index, account)));
         }
         let free = if self.stopping.is_some() { 0 } else { self.max_running.saturating_sub(self.running) };
         update.total = self.seen + free;
@@ -470,7 +480,9 @@ impl Dispatcher {
         // engine that has nothing else to wait for.
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
         let prune = self.next_prune.map(|at| mono.plus(at.since(wall)));
-        let moments = [self.live.next_moment(), self.next_gate, trouble, prune, self.isolation.next_moment()];
+        let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
+        let isolation = self.isolation.next_moment();
+        let moments = [self.live.next_moment(), self.next_gate, trouble, prune, release, isolation];
         let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),

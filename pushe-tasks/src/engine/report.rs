@@ -48,6 +48,7 @@ impl Dispatcher {
                 kind: unmet.kind,
                 constraint: unmet.constraint,
                 why: unmet.why,
+                reading: unmet.reading,
                 since,
             });
         }

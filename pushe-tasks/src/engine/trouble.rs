@@ -29,6 +29,9 @@ impl Trouble {
 
 impl Dispatcher {
     pub(super) fn store_trouble(&mut self, error: StoreError) {
+        if matches!(error, StoreError::Full) {
+            self.conditions.store_is_full();
+        }
         let pause = self
             .trouble
             .as_ref()
