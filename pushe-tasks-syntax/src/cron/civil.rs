@@ -7,7 +7,7 @@ pub(super) const DAY: i64 = 86_400;
 pub(super) const LAST_DAY: i64 = 2_932_896;
 
 /// Year, month and day of a day.
-pub(super) const fn civil(day: i64) -> (i64, u32, u32) {
+pub(super) const fn civil(day: i64) -> (i64, i64, i64) {
     // Years are counted from March, so that the odd day stands at their end.
     let day = day + 719_468;
     let era = day.div_euclid(146_097);
@@ -17,17 +17,17 @@ pub(super) const fn civil(day: i64) -> (i64, u32, u32) {
     let month = (5 * of_year + 2) / 153;
     let of_month = of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + (month <= 2) as i64;
-    (year, month as u32, of_month as u32)
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, of_month)
 }
 
 /// The weekday, from Sunday as 0.
-pub(super) const fn weekday(day: i64) -> u32 {
-    (day + 4).rem_euclid(7) as u32
+pub(super) const fn weekday(day: i64) -> i64 {
+    (day + 4).rem_euclid(7)
 }
 
 /// How many days a month has.
-pub(super) const fn days_in_month(year: i64, month: u32) -> u32 {
+pub(super) const fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,

@@ -67,7 +67,7 @@ impl Field {
         } else if let Some(dash) = text[range.clone()].find('-') {
             let (left, right) = (range.start..range.start + dash, range.start + dash + 1..range.end);
             let (from, mut to) = (self.value(text, left.clone())?, self.value(text, right.clone())?);
-            if self.high == 7 && to == 0 && text[right.clone()].eq_ignore_ascii_case("sun") {
+            if self.high == 7 && from > to && text[right.clone()].eq_ignore_ascii_case("sun") {
                 to = 7;
             }
             if from > to {

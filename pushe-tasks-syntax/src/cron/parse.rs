@@ -28,21 +28,19 @@ impl Cron {
         if let Some(at) = text.find('@') {
             return Err(strange_sign(text, at));
         }
-        let places = places(text);
-        let places: [Range<usize>; 6] = match places.len() {
-            0 => return Err(TextError::new(CronError::Empty, 0..text.len())),
-            5 => {
-                let mut six = vec![0..0];
-                six.extend(places);
-                six.try_into().unwrap_or_default()
-            }
-            6 => places.try_into().unwrap_or_default(),
-            found => {
-                let at = places.get(6).map_or(0..text.len(), |seventh| seventh.start..text.trim_end().len());
-                return Err(TextError::new(CronError::Fields { found }, at));
-            }
+        let mut places = places(text);
+        let found = places.len();
+        if found == 0 {
+            return Err(TextError::new(CronError::Empty, 0..text.len()));
+        }
+        if found == 5 {
+            // Nowhere: second zero is meant.
+            places.insert(0, 0..0);
+        }
+        let Ok([second, minute, hour, day, month, weekday]) = <[Range<usize>; 6]>::try_from(places) else {
+            let surplus = self::places(text).get(6).map_or(0, |seventh| seventh.start);
+            return Err(TextError::new(CronError::Fields { found }, surplus..text.trim_end().len()));
         };
-        let [second, minute, hour, day, month, weekday] = places;
         let seconds = if second.is_empty() { 1 } else { SECOND.read(text, second)?.set };
         let minutes = MINUTE.read(text, minute)?.set;
         let hours = HOUR.read(text, hour)?;
@@ -51,7 +49,7 @@ impl Cron {
         let weekdays = WEEKDAY.read(text, weekday)?;
         let either = !days.is_star && !weekdays.is_star;
         // A leap year has every day that there is.
-        let happens = |month: u32| days.set & ((2 << days_in_month(2000, month)) - 1) != 0;
+        let happens = |month: i64| days.set & ((2 << days_in_month(2000, month)) - 1) != 0;
         if weekdays.is_star && !(1..=12).any(|month| months & (1 << month) != 0 && happens(month)) {
             return Err(TextError::new(CronError::Never, day));
         }
@@ -119,6 +117,7 @@ mod tests {
         weekdays("Mon,WED-fri", &[1, 3, 4, 5]);
         weekdays("sat-sun", &[6, 0]);
         weekdays("sun-mon", &[0, 1]);
+        weekdays("sun-sun", &[0]);
         let months = |field: &str, expected: &[u8]| {
             let cron = Cron::parse(&format!("0 0 1 {field} *")).unwrap();
             assert_eq!(cron.months, bits(expected.iter().copied()), "{field}");

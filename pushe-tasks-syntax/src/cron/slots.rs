@@ -123,7 +123,7 @@ impl Cron {
         while day <= LAST_DAY && day * DAY < to {
             let (year, month, of_month) = civil(day);
             if self.months & (1 << month) == 0 {
-                day += i64::from(days_in_month(year, month) - of_month) + 1;
+                day += days_in_month(year, month) - of_month + 1;
             } else {
                 let found = if self.has_day(day, of_month) { self.next_time(time) } else { None };
                 if let Some(found) = found {
@@ -152,7 +152,7 @@ impl Cron {
         count
     }
 
-    fn has_day(&self, day: i64, of_month: u32) -> bool {
+    fn has_day(&self, day: i64, of_month: i64) -> bool {
         let in_month = self.days & (1 << of_month) != 0;
         let in_week = self.weekdays & (1 << weekday(day)) != 0;
         match self.meeting {
