@@ -216,7 +216,9 @@ impl Callers {
                 if let Some(Some((_, stored))) = durable
                     && stored != state
                 {
-                    ledger.violation(format!("I17: piece {token} is told to be {state} and stored as {stored}"));
+                    ledger.violation(format!(
+                        "I17: piece {token} is told to be {state} and stored as {stored}"
+                    ));
                 }
                 if state != WorkState::Quarantined {
                     ledger.pieces[token].told = Some(state);
@@ -239,11 +241,13 @@ impl Callers {
             let listed = callers.scheduler.list(&[], 10).await.map(|page| page.len());
             let health = callers.scheduler.health().await;
             let mut ledger = callers.world.ledger.open();
-            ledger.note(format!("list: {listed:?}, health: {:?}", health.as_ref().map(|health| &health.store)));
+            ledger
+                .note(format!("list: {listed:?}, health: {:?}", health.as_ref().map(|health| &health.store)));
             if let Ok(health) = health {
                 ledger.count("health answered");
                 if stuck && health.store == pushe_tasks::StoreHealth::Healthy {
-                    ledger.violation("I20: nothing can be stored, and the store is told to be healthy".into());
+                    ledger
+                        .violation("I20: nothing can be stored, and the store is told to be healthy".into());
                 }
             }
         });

@@ -72,7 +72,8 @@ pub fn check(ledger: &mut Ledger, views: &[WorkView]) {
 fn judge_absence(ledger: &mut Ledger, token: usize, wrong: &mut Vec<String>) {
     let latest = ledger.latest;
     let piece = &ledger.pieces[token];
-    let must_be = !piece.pruned && (piece.answer == Answer::Stored || !piece.runs.is_empty() || piece.seen.is_some());
+    let must_be =
+        !piece.pruned && (piece.answer == Answer::Stored || !piece.runs.is_empty() || piece.seen.is_some());
     if must_be && !may_be_pruned(piece, latest) {
         let (seen, answer) = (piece.seen, piece.answer);
         wrong.push(format!("I1: piece {token} is not in the store (answer {answer:?}, last seen {seen:?})"));
@@ -117,8 +118,10 @@ fn judge_record(ledger: &Ledger, token: usize, view: &WorkView, wrong: &mut Vec<
     let retried = |end| matches!(end, AttemptEnd::Retried | AttemptEnd::Panicked | AttemptEnd::TimedOut);
     let in_history = record.history.iter().filter(|past| retried(past.end)).count();
     // The last attempt that `max_attempts` allows ends the work and is not counted again.
-    let exhausted = usize::from(record.state == WorkState::Failed && record.reason == Some(Reason::Exhausted));
-    if record.history.len() < pushe_tasks_store::HISTORY && record.retries as usize + exhausted != in_history {
+    let exhausted =
+        usize::from(record.state == WorkState::Failed && record.reason == Some(Reason::Exhausted));
+    if record.history.len() < pushe_tasks_store::HISTORY && record.retries as usize + exhausted != in_history
+    {
         say(format!("I6: {} retries are stored, and the history has {in_history}", record.retries));
     }
     for past in &record.history {
@@ -126,7 +129,10 @@ fn judge_record(ledger: &Ledger, token: usize, view: &WorkView, wrong: &mut Vec<
         if let Some((ended, ..)) = run.and_then(|run| run.ended)
             && !agrees(ended, past.end)
         {
-            say(format!("I4: the attempt of claim {} ended {ended:?}, and is stored as {:?}", past.claim, past.end));
+            say(format!(
+                "I4: the attempt of claim {} ended {ended:?}, and is stored as {:?}",
+                past.claim, past.end
+            ));
         }
     }
     judge_state(piece, view, &mut say);

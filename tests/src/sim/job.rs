@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pushe_tasks::clock::{Clock as _, WallTime};
-use pushe_tasks::{Fail, FromTaskContext as _, Outcome, Retry, RetryOptions, Schedule, Snooze, State, StopReason, Task};
+use pushe_tasks::{
+    Fail, FromTaskContext as _, Outcome, Retry, RetryOptions, Schedule, Snooze, State, StopReason, Task,
+};
 use pushe_tasks::{TaskContext, TaskError, TaskOptions, WorkState};
 use serde::{Deserialize, Serialize};
 
@@ -168,7 +170,11 @@ async fn child<T: Task<Input = Job>>(world: &World, task: u8, context: &TaskCont
     let job = world.ledger.open().pieces[token].job.clone();
     let answer = Schedule::<T>::new(job).retry(retry(&call)).await;
     let _ = context;
-    super::calls::scheduled(&world.ledger, token, answer.map(|receipt| (receipt.id(), receipt.kind().clone())));
+    super::calls::scheduled(
+        &world.ledger,
+        token,
+        answer.map(|receipt| (receipt.id(), receipt.kind().clone())),
+    );
 }
 
 /// The retry options of a call.

@@ -11,6 +11,49 @@ use super::probe::Stop;
 use super::script::{At, Crash, Mode, Op, Script, Trouble};
 use super::world::World;
 
+/// What a long run must have met.
+pub const MEETS: &[&str] = &[
+    "schedule",
+    "race",
+    "many",
+    "cancel",
+    "cancel by id",
+    "cancel race",
+    "wait",
+    "look",
+    "advance",
+    "days",
+    "wall jump",
+    "suspend",
+    "network",
+    "flap",
+    "shutdown",
+    "crash",
+    "crash in recovery",
+    "crash in creation",
+    "crash in reopening",
+    "heal",
+    "disk full",
+    "task not registered",
+    "bit rot",
+    "fault: sync",
+    "fault: sync carried out",
+    "fault: write",
+    "fault: read",
+    "fault: length",
+    "fault: any call",
+    "crash: kill",
+    "crash: power cut",
+    "crash at a call of the disk",
+    "crash before a commit",
+    "crash after a commit",
+    "crash at the end of a body",
+    "crashes with living bodies",
+    "body kills its process",
+    "in doubt",
+    "drained",
+];
+
 /// What a run of a script has shown.
 #[derive(Debug)]
 pub struct Outcome {
@@ -144,7 +187,10 @@ impl World {
                 self.settle();
                 self.bury();
             }
-            At::Call(calls) => self.disk.freeze_at(self.disk.calls() + u64::from(calls)),
+            At::Call(calls) => {
+                self.disk.freeze_at(self.disk.calls() + u64::from(calls));
+                self.ledger.open().count("crash at a call of the disk");
+            }
             At::BeforeCommit(commits) => life.probe.stop_at(Stop::BeforeCommit(commits)),
             At::AfterCommit(commits) => life.probe.stop_at(Stop::AfterCommit(commits)),
             At::BodyEnd => self.ledger.open().die_at_end = true,
@@ -268,7 +314,13 @@ impl World {
             let unfinished: Vec<_> = {
                 let ledger = self.ledger.open();
                 let live = |seen: Option<WorkState>| seen.is_some_and(|state| !state.is_finished());
-                ledger.pieces.iter().enumerate().filter(|(_, piece)| live(piece.seen)).map(|(n, _)| n).collect()
+                ledger
+                    .pieces
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, piece)| live(piece.seen))
+                    .map(|(n, _)| n)
+                    .collect()
             };
             let done = !self.ledger.open().violations.is_empty() || unfinished.is_empty();
             if done {

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p pushe-tasks-tests --bin torture -- <subcommand> [--seed <n>] [--cycles <n>]`
 
+mod arguments;
 mod sim;
 
 /// A way to torture: its name, what it takes, and what it does.
