@@ -37,7 +37,7 @@ pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
-pub use spec::{Backoff, Envelope, StoredOptions, WorkSpec};
+pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};
 pub use time::WallTime;
 pub use verbs::{

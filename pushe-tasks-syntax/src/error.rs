@@ -88,6 +88,10 @@ option_errors! {
     DelayAboveMax => "`delay` is longer than `max_delay`; write a shorter `delay` or a longer `max_delay`",
     /// Nothing may run.
     ZeroConcurrency => "`concurrency` cannot be 0; write at least 1, or leave it out for no limit",
+    /// A place that is no host and port.
+    HostAndPort { found: String } => "`{found}` is no host and port; write for example `db.local:5432` or `[::1]:80`",
+    /// Something to do on the loss of a constraint where there is none.
+    OnLostWithoutConstraint => "`on_lost` has no effect without a constraint; add `network` or `requires(..)`, or remove `on_lost`",
     /// A policy that has nothing to act on.
     PolicyWithoutId => "`policy` has no effect without `id`; add `id = \"...\"` or remove `policy`",
 }

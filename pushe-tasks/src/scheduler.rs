@@ -268,6 +268,8 @@ impl TaskScheduler {
             ready: engine.ready,
             no_handler: engine.no_handler,
             zombies: engine.zombies,
+            suspects: engine.suspects,
+            alone: engine.alone,
             queue_depth: shared.requests.depth(),
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })

@@ -29,6 +29,7 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::backend::Ledger;
 use self::contain::{Mishap, contain, put_away};
+#[cfg(not(any(test, feature = "sim")))]
 use self::file::StoreFile;
 use self::open::Plan;
 use self::supervise::Trouble;
@@ -40,7 +41,12 @@ use crate::transaction;
 use crate::verbs::{Look, Snapshot, Store, StoreFacts, Verbs};
 use crate::volatile::Volatile;
 
+/// The crate under the store: the types of an application's own tables.
+pub use ::redb;
+
 pub use backend::DiskCounts;
+#[cfg(any(test, feature = "sim"))]
+pub use file::StoreFile;
 pub use medium::{Guarded, Medium};
 pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};
 pub use owner::Owner;

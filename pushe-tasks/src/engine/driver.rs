@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use pushe_tasks_store::{
     Changes, OpenError, RescueRequest, Rescued, Store, StoreError, StoreFacts, VerbError,
@@ -92,6 +93,16 @@ pub(crate) struct WriterSeat {
     pub(crate) events: Arc<Mailbox<Event>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) figures: Arc<WriterFigures>,
+    pub(crate) crashes: CrashRules,
+}
+
+/// How the crash of an earlier process is judged (S7.2, S7.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CrashRules {
+    /// Attempts that had run at least this long are not charged.
+    pub(crate) charge_within: Duration,
+    /// So many crashes set a piece aside, if the last of them found it alone.
+    pub(crate) max_interruptions: u32,
 }
 
 /// Has the store opened and its orphans rescued, and starts the writer.
@@ -131,8 +142,8 @@ impl WriterSeat {
     fn open(self, open: OpenStore) -> Result<(impl Future<Output = ()> + Send, Opened), StartError> {
         let mut store = open()?;
         let tenure = Tenure(Some(Arc::clone(&self.requests)));
-        let opened = begin(&mut *store, &*self.clock, tenure)?;
-        let Self { requests, events, clock, figures } = self;
+        let opened = begin(&mut *store, &self, tenure)?;
+        let Self { requests, events, clock, figures, .. } = self;
         let writer = Writer::new(store, Arc::clone(&requests), Arc::clone(&events), clock, figures);
         let farewell = Farewell { requests, events };
         let writing = async move {
@@ -144,8 +155,10 @@ impl WriterSeat {
 }
 
 /// The opening transaction: every Running row is an orphan, since the lock proves that no other process runs it.
-fn begin(store: &mut dyn Store, clock: &dyn Clock, tenure: Tenure) -> Result<Opened, StartError> {
-    let request = RescueRequest::new(clock.wall(), clock.boot_id());
+fn begin(store: &mut dyn Store, seat: &WriterSeat, tenure: Tenure) -> Result<Opened, StartError> {
+    let mut request = RescueRequest::new(seat.clock.wall(), seat.clock.boot_id());
+    (request.charge_within, request.max_interruptions) =
+        (seat.crashes.charge_within, seat.crashes.max_interruptions);
     let mut rescued: Result<Rescued, VerbError> = Ok(Rescued::default());
     let mut changes = store.write(&mut |verbs| rescued = verbs.rescue(&request))?;
     let rescued = rescued.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;

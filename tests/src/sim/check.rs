@@ -169,7 +169,12 @@ fn judge_state(piece: &Piece, view: &WorkView, say: &mut impl FnMut(String)) {
             say("I17: no body of it succeeded".to_owned());
         }
         WorkState::Failed if piece.retries() == 0 => say("I17: no body of it failed".to_owned()),
-        WorkState::Quarantined => say(format!("it is quarantined: {:?}", view.record.reason)),
+        WorkState::Quarantined if view.record.reason != Some(Reason::Interruptions) => {
+            say(format!("I1: it is quarantined: {:?}", view.record.reason));
+        }
+        WorkState::Quarantined if !piece.died_alone => {
+            say("S7.3: it is quarantined, and no crash found it running alone".to_owned());
+        }
         _ => {}
     }
 }

@@ -313,7 +313,9 @@ impl World {
             self.check("while it drains");
             let unfinished: Vec<_> = {
                 let ledger = self.ledger.open();
-                let live = |seen: Option<WorkState>| seen.is_some_and(|state| !state.is_finished());
+                let live = |seen: Option<WorkState>| {
+                    seen.is_some_and(|state| !state.is_finished() && state != WorkState::Quarantined)
+                };
                 ledger
                     .pieces
                     .iter()
@@ -357,6 +359,8 @@ impl World {
             })
             .sum();
         let behind = ledger.latest.since(pushe_tasks::clock::Clock::wall(&self.clock));
-        Duration::from_millis(millis + 3_600_000) + behind
+        // Suspects run alone for up to 10 minutes a crash.
+        let alone = ledger.counts.get("cycles").copied().unwrap_or(0) * 1_200_000;
+        Duration::from_millis(millis + alone + 3_600_000) + behind
     }
 }

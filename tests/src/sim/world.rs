@@ -201,7 +201,7 @@ impl World {
         {
             let mut ledger = self.ledger.open();
             (ledger.dead, ledger.die) = (true, false);
-            ledger.soil();
+            ledger.died();
             let living: Vec<_> = ledger.living.keys().copied().collect();
             ledger.note(format!("the process dies ({:?}), with the bodies of {living:?}", self.crash));
             ledger.count("cycles");

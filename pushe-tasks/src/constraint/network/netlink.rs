@@ -13,9 +13,9 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
 
+use super::NetworkState;
 use super::message::{self, Messages};
 use super::routes::{self, Link};
-use super::{NetworkState, Reach};
 use crate::clock::Clock;
 use crate::constraint::{Reading, publish};
 
@@ -48,8 +48,8 @@ impl Options {
 }
 
 /// Lists links and routes now.
-pub(super) fn snapshot() -> io::Result<Reach> {
-    Lister::open()?.reach()
+pub(super) fn snapshot() -> io::Result<NetworkState> {
+    Lister::open()?.state()
 }
 
 /// A socket that the kernel wakes, and one that lists.
@@ -69,7 +69,7 @@ impl Monitor {
         // Tokio polls only the sockets it knows. This one is used as a datagram socket and never asked for an address.
         let events = UnixDatagram::from_std(socket.into())?;
         let mut lister = Lister::open()?;
-        lister.reach()?;
+        lister.state()?;
         Ok(Self { events, lister })
     }
 
@@ -77,8 +77,8 @@ impl Monitor {
     pub(super) async fn watch(mut self, clock: &dyn Clock, out: &watch::Sender<Reading<NetworkState>>) {
         loop {
             let begun = clock.mono();
-            match self.lister.reach() {
-                Ok(reach) => publish(out, Reading::Known(NetworkState::reaching(reach))),
+            match self.lister.state() {
+                Ok(state) => publish(out, Reading::Known(state)),
                 Err(error) => return tracing::debug!(%error, "netlink no longer lists"),
             }
             let took = clock.mono().since(begun);
@@ -127,7 +127,7 @@ impl Lister {
     }
 
     /// Lists links and routes and judges them.
-    fn reach(&mut self) -> io::Result<Reach> {
+    fn state(&mut self) -> io::Result<NetworkState> {
         let mut tries = TRIES;
         loop {
             let (mut links, mut hops) = (Vec::new(), Vec::new());
@@ -154,7 +154,7 @@ impl Lister {
             }
             tries -= 1;
             if whole || tries == 0 {
-                return Ok(routes::reach(&links, &hops));
+                return Ok(routes::state(&links, &hops));
             }
         }
     }

@@ -1,30 +1,51 @@
-//! Tortures the store and the engine; each subcommand is a way to do so.
+//! Breaks the store and the engine on purpose, over and over, and checks what they promise.
 //!
-//! `cargo run --release -p pushe-tasks-tests --bin torture -- <subcommand> [--seed <n>] [--cycles <n>]`
+//! `torture <command> [--seed N] [--cycles N] [--seconds N]`: equal seeds make equal choices; the last line that it writes
+//! is one of figures, and it exits with 1 where anything was violated. `tests/TORTURE.md` tells what each command does.
 
+mod application;
 mod arguments;
+mod figures;
+mod harness;
+mod kill;
+mod ledger;
 mod sim;
 
-/// A way to torture: its name, what it takes, and what it does.
-type Subcommand = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
+use std::process::ExitCode;
 
-const SUBCOMMANDS: &[Subcommand] =
-    &[("sim", "[--seed <n>] [--cycles <n>] [--seconds <n>] simulated crashes", sim::run)];
+use arguments::Arguments;
+use figures::Figures;
 
-#[expect(clippy::print_stderr, reason = "it is a command")]
-fn main() -> std::process::ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let name = arguments.first().map_or("", String::as_str);
-    let Some((_, _, run)) = SUBCOMMANDS.iter().find(|(known, ..)| *known == name) else {
-        eprintln!("expected one of these subcommands:");
-        SUBCOMMANDS.iter().for_each(|(name, what, _)| eprintln!("  {name} {what}"));
-        return std::process::ExitCode::from(2);
+/// What one command does; `None` where this machine cannot run it, which has been said aloud.
+type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
+
+/// Name, cycles where the call names none, and what it does.
+const COMMANDS: &[(&str, u64, Run)] = &[("kill", 200, kill::run), ("sim", 10_000, sim::run)];
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().unwrap_or_default();
+    if name == application::COMMAND {
+        return application::main(words);
+    }
+    let Some((name, cycles, run)) = COMMANDS.iter().find(|command| command.0 == name) else {
+        let names: Vec<_> = COMMANDS.iter().map(|command| command.0).collect();
+        figures::say(&format!("there is no command `{name}`; write one of {}", names.join(", ")));
+        return ExitCode::from(2);
     };
-    match run(&arguments[1..]) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+    let arguments = match Arguments::read(words, *cycles) {
+        Ok(arguments) => arguments,
         Err(problem) => {
-            eprintln!("{problem}");
-            std::process::ExitCode::FAILURE
+            figures::say(&problem);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments) {
+        Ok(Some(figures)) => figures.end(name, &arguments),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(problem) => {
+            figures::say(&format!("{name}: {problem}"));
+            ExitCode::FAILURE
         }
     }
 }
