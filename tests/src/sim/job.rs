@@ -28,9 +28,14 @@ pub struct Job {
 impl Job {
     /// The job of a call.
     pub fn of(token: usize, call: &Call) -> Self {
-        let byte = |at: u16| u8::try_from((usize::from(at) * 7 + token) % 251).unwrap_or(0);
+        let byte = |at: u16| u8::try_from((usize::from(at) * (7 + token % 89) + token) % 251).unwrap_or(0);
         let filler = (0..call.filler).map(byte).collect();
         Self { token: (token as u64).to_le_bytes(), plan: call.plan.clone(), filler }
+    }
+
+    /// The bytes that must come through unchanged.
+    pub fn filler(&self) -> &[u8] {
+        &self.filler
     }
 
     /// Its token.

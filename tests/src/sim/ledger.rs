@@ -108,7 +108,7 @@ pub struct Life {
 }
 
 /// What a run found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Every call, by its token.
     pub pieces: Vec<Piece>,
@@ -124,6 +124,8 @@ pub struct Ledger {
     pub die: bool,
     /// The process dies when the next body has ended.
     pub die_at_end: bool,
+    /// The piece whose stored payload is damaged.
+    pub rotten: Option<usize>,
     /// Whether the network is there.
     pub network: bool,
     /// Whether it went away while the engine has not had its turn since.

@@ -35,7 +35,7 @@ pub const MEETS: &[&str] = &[
     "heal",
     "disk full",
     "task not registered",
-    "bit rot",
+    "payloads damaged",
     "fault: sync",
     "fault: sync carried out",
     "fault: write",
