@@ -16,6 +16,9 @@ mod index;
 mod journal;
 mod memory;
 mod meta;
+#[cfg(pushe_planted)]
+#[doc(hidden)]
+pub mod planted;
 mod record;
 #[cfg(feature = "redb")]
 pub mod redb;

@@ -59,6 +59,10 @@ pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at
         }
         Settlement::Return { reason } => {
             record.returned = record.returned.saturating_add(1);
+            #[cfg(pushe_planted)]
+            if crate::planted::is(crate::planted::Bug::NoRefund) {
+                record.retries += 1;
+            }
             record.reason = Some(*reason);
             start::again(record, at);
         }
@@ -120,6 +124,10 @@ pub(crate) fn is_charged(crash: &Crash, claimed_at: Option<WallTime>, now: WallT
 pub(crate) fn claim(record: &mut WorkRecord, alone: bool, now: WallTime) {
     record.alone = alone;
     record.claim = record.claim.saturating_add(1);
+    #[cfg(pushe_planted)]
+    if crate::planted::is(crate::planted::Bug::FenceByAttempt) && record.returned > 0 {
+        record.claim -= 1;
+    }
     record.state = WorkState::Running;
     record.claimed_at = Some(now);
     record.reason = None;

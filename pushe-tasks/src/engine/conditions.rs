@@ -119,6 +119,12 @@ impl Conditions {
             };
             let verdict = condition.constraint.check(reading, wall);
             condition.recheck = verdict.recheck_at();
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ConstraintOnce)
+                && condition.gate.is_open(mono)
+            {
+                continue;
+            }
             condition.gate.observe(&verdict, mono);
         }
     }

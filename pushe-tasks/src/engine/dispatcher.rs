@@ -264,6 +264,8 @@ impl Dispatcher {
         }
         let Some(lane) = self.lanes.get_mut(claim.record.lane) else { return };
         let Some(task) = lane.task else { return };
+        // A lane that becomes busy by the claim itself has no monitor: its gates know only what an earlier one had read.
+        self.lanes_changed |= !lane.is_busy();
         lane.running += 1;
         self.running += 1;
         self.tasks[task].take_permit();

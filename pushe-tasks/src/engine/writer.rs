@@ -114,6 +114,8 @@ impl Writer {
         let now = self.clock.wall();
         let (mut done, mut claimed) = (Vec::new(), Vec::new());
         let (intake, estranged) = (&mut self.intake, self.estranged);
+        #[cfg(pushe_planted)]
+        let events = Arc::clone(&self.events);
         let result = self.store.write(&mut |verbs| {
             if estranged {
                 rescue_unowned(verbs, now);
@@ -126,7 +128,16 @@ impl Writer {
                     break;
                 }
             }
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::AckBeforeCommit) {
+                done.drain(..).for_each(|done| done.answer(&events));
+            }
             claimed = intake.claim(verbs, now);
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ClaimAfterRun) {
+                intake.credit.spend(&claimed);
+                let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
+            }
         });
         match result {
             Ok(changes) => self.publish(done, claimed, changes),

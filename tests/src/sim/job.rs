@@ -28,9 +28,14 @@ pub struct Job {
 impl Job {
     /// The job of a call.
     pub fn of(token: usize, call: &Call) -> Self {
-        let byte = |at: u16| u8::try_from((usize::from(at) * 7 + token) % 251).unwrap_or(0);
+        let byte = |at: u16| u8::try_from((usize::from(at) * (7 + token % 89) + token) % 251).unwrap_or(0);
         let filler = (0..call.filler).map(byte).collect();
         Self { token: (token as u64).to_le_bytes(), plan: call.plan.clone(), filler }
+    }
+
+    /// The bytes that must come through unchanged.
+    pub fn filler(&self) -> &[u8] {
+        &self.filler
     }
 
     /// Its token.
@@ -236,13 +241,13 @@ fn judge_claim(
     claim: Option<Option<(u64, WorkState)>>,
     wrong: &mut Vec<String>,
 ) -> u64 {
-    let last = piece.runs.last().map_or(0, |run| run.claim);
+    let last = piece.runs.iter().map(|run| run.claim).max().unwrap_or(0);
     match claim {
         // The store cannot be asked now.
-        None => last + 1,
+        None => 0,
         Some(None) => {
             wrong.push("I6: it runs, and there is no record of it".to_owned());
-            last + 1
+            0
         }
         Some(Some((claim, state))) => {
             if claim <= last {

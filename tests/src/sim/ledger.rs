@@ -55,6 +55,8 @@ pub struct Piece {
     pub pruned: bool,
     /// Whether the wall clock was set while it waited, so that its waits may be shorter or longer than they were.
     pub clock_set: bool,
+    /// Whether a crash can have found it running alone: at a crash, no other body lived.
+    pub died_alone: bool,
 }
 
 /// What a caller was told.
@@ -75,7 +77,7 @@ pub enum Answer {
 /// One body.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its claim.
+    /// Its claim, as it is stored; 0 where the store could not be asked.
     pub claim: u64,
     /// Its number for people.
     pub attempt: u32,
@@ -106,7 +108,7 @@ pub struct Life {
 }
 
 /// What a run found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Every call, by its token.
     pub pieces: Vec<Piece>,
@@ -122,6 +124,8 @@ pub struct Ledger {
     pub die: bool,
     /// The process dies when the next body has ended.
     pub die_at_end: bool,
+    /// The piece whose stored payload is damaged.
+    pub rotten: Option<usize>,
     /// Whether the network is there.
     pub network: bool,
     /// Whether it went away while the engine has not had its turn since.
@@ -204,6 +208,7 @@ impl Ledger {
             seen: None,
             pruned: false,
             clock_set: false,
+            died_alone: false,
         });
         if let Some(id) = id {
             self.by_id.insert(id, token);
@@ -254,6 +259,14 @@ impl Ledger {
         self.lives.push(Life::default());
         (self.dead, self.die, self.die_at_end) = (false, false, false);
         self.living.clear();
+    }
+
+    /// The process has died, with the bodies that live.
+    pub fn died(&mut self) {
+        self.soil();
+        for (token, piece) in self.pieces.iter_mut().enumerate() {
+            piece.died_alone |= self.living.keys().all(|other| *other == token);
+        }
     }
 
     /// The wall clock was set: what lies in its future now may be over at any time.

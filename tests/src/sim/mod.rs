@@ -15,8 +15,10 @@ pub mod random;
 pub mod rot;
 pub mod run;
 pub mod script;
+pub mod shrink;
 pub mod world;
 
 pub use generate::script;
-pub use run::{Outcome, run};
+pub use run::{MEETS, Outcome, run};
 pub use script::Script;
+pub use shrink::shrink;

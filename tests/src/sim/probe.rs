@@ -121,12 +121,16 @@ impl Store for Seen {
                     disk.freeze_at(0);
                 });
             }
+            inner.ledger.open().count("crash before a commit");
             return Err(inner.die());
         }
         let Some(store) = &mut inner.store else { return Err(StoreError::Failed("it is closed".into())) };
         let answer = store.write(body);
         match &mut inner.stop {
-            Some(Stop::AfterCommit(0)) if answer.is_ok() => return Err(inner.die()),
+            Some(Stop::AfterCommit(0)) if answer.is_ok() => {
+                inner.ledger.open().count("crash after a commit");
+                return Err(inner.die());
+            }
             Some(Stop::AfterCommit(left) | Stop::BeforeCommit(left)) => *left = left.saturating_sub(1),
             None => {}
         }

@@ -11,6 +11,49 @@ use super::probe::Stop;
 use super::script::{At, Crash, Mode, Op, Script, Trouble};
 use super::world::World;
 
+/// What a long run must have met.
+pub const MEETS: &[&str] = &[
+    "schedule",
+    "race",
+    "many",
+    "cancel",
+    "cancel by id",
+    "cancel race",
+    "wait",
+    "look",
+    "advance",
+    "days",
+    "wall jump",
+    "suspend",
+    "network",
+    "flap",
+    "shutdown",
+    "crash",
+    "crash in recovery",
+    "crash in creation",
+    "crash in reopening",
+    "heal",
+    "disk full",
+    "task not registered",
+    "payloads damaged",
+    "fault: sync",
+    "fault: sync carried out",
+    "fault: write",
+    "fault: read",
+    "fault: length",
+    "fault: any call",
+    "crash: kill",
+    "crash: power cut",
+    "crash at a call of the disk",
+    "crash before a commit",
+    "crash after a commit",
+    "crash at the end of a body",
+    "crashes with living bodies",
+    "body kills its process",
+    "in doubt",
+    "drained",
+];
+
 /// What a run of a script has shown.
 #[derive(Debug)]
 pub struct Outcome {
@@ -144,7 +187,10 @@ impl World {
                 self.settle();
                 self.bury();
             }
-            At::Call(calls) => self.disk.freeze_at(self.disk.calls() + u64::from(calls)),
+            At::Call(calls) => {
+                self.disk.freeze_at(self.disk.calls() + u64::from(calls));
+                self.ledger.open().count("crash at a call of the disk");
+            }
             At::BeforeCommit(commits) => life.probe.stop_at(Stop::BeforeCommit(commits)),
             At::AfterCommit(commits) => life.probe.stop_at(Stop::AfterCommit(commits)),
             At::BodyEnd => self.ledger.open().die_at_end = true,
@@ -267,7 +313,9 @@ impl World {
             self.check("while it drains");
             let unfinished: Vec<_> = {
                 let ledger = self.ledger.open();
-                let live = |seen: Option<WorkState>| seen.is_some_and(|state| !state.is_finished());
+                let live = |seen: Option<WorkState>| {
+                    seen.is_some_and(|state| !state.is_finished() && state != WorkState::Quarantined)
+                };
                 ledger
                     .pieces
                     .iter()
@@ -311,6 +359,8 @@ impl World {
             })
             .sum();
         let behind = ledger.latest.since(pushe_tasks::clock::Clock::wall(&self.clock));
-        Duration::from_millis(millis + 3_600_000) + behind
+        // Suspects run alone for up to 10 minutes a crash.
+        let alone = ledger.counts.get("cycles").copied().unwrap_or(0) * 1_200_000;
+        Duration::from_millis(millis + alone + 3_600_000) + behind
     }
 }

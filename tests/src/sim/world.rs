@@ -8,7 +8,7 @@ use std::time::Duration;
 use pushe_tasks::clock::{Clock as _, WallTime};
 use pushe_tasks::constraint::{Manual, NetworkState};
 use pushe_tasks::{Driver, SchedulerBuilder, TaskScheduler, WorkId};
-use pushe_tasks_store::redb::{Opening, RedbStore, SimDisk, StoreOptions};
+use pushe_tasks_store::redb::{Integrity, Opening, RedbStore, SimDisk, StoreOptions};
 use pushe_tasks_store::{OpenError, Store as _};
 use tokio::runtime::Runtime;
 
@@ -39,6 +39,7 @@ pub struct World {
     pub(super) without_rare: bool,
     pub(super) crash: Crash,
     max_running: usize,
+    pub(super) integrity: Integrity,
     pub(super) life: Option<Process>,
 }
 
@@ -69,6 +70,7 @@ impl World {
             without_rare: false,
             crash: Crash::Kill,
             max_running: script.max_running,
+            integrity: Integrity::WhenSmall,
             life: None,
         }
     }
@@ -114,6 +116,7 @@ impl World {
         let mut options = StoreOptions::default();
         options.reserve_bytes = 16 << 10;
         options.cache_bytes = 1 << 20;
+        options.integrity = self.integrity;
         RedbStore::open_on(Box::new(self.disk.clone()), options, opening)
     }
 
@@ -201,7 +204,7 @@ impl World {
         {
             let mut ledger = self.ledger.open();
             (ledger.dead, ledger.die) = (true, false);
-            ledger.soil();
+            ledger.died();
             let living: Vec<_> = ledger.living.keys().copied().collect();
             ledger.note(format!("the process dies ({:?}), with the bodies of {living:?}", self.crash));
             ledger.count("cycles");

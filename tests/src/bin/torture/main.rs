@@ -9,6 +9,8 @@ mod figures;
 mod harness;
 mod kill;
 mod ledger;
+#[cfg(pushe_planted)]
+mod planted;
 mod sim;
 
 use std::process::ExitCode;
@@ -20,7 +22,12 @@ use figures::Figures;
 type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
 
 /// Name, cycles where the call names none, and what it does.
-const COMMANDS: &[(&str, u64, Run)] = &[("kill", 200, kill::run), ("sim", 10_000, sim::run)];
+const COMMANDS: &[(&str, u64, Run)] = &[
+    ("kill", 200, kill::run),
+    ("sim", 10_000, sim::run),
+    #[cfg(pushe_planted)]
+    ("planted", 1, planted::run),
+];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
