@@ -126,10 +126,8 @@ impl Clock for SystemClock {
                 // The wall clock may be set and the machine may sleep: no nap is longer than this. Naps end at the
                 // moments at which sources look, so that both cost one wake-up.
                 let now = clock.mono().since_origin();
-                let nap = LONGEST_NAP
-                    - Duration::from_millis(
-                        u64::try_from(now.as_millis() % LONGEST_NAP.as_millis()).unwrap_or(0),
-                    );
+                let into = now.as_millis() % LONGEST_NAP.as_millis();
+                let nap = LONGEST_NAP.saturating_sub(Duration::from_millis(u64::try_from(into).unwrap_or(0)));
                 tokio::time::sleep(left.min(nap)).await;
             }
         })
