@@ -123,7 +123,7 @@ fn without_events_power_is_looked_at_every_minute() {
                 soon("a look", seen.wait_for(|reading| *reading == Reading::Known(state)))
                     .await
                     .map(drop)
-                    .unwrap()
+                    .unwrap();
             };
             wait(PowerState::on_battery(90)).await;
             write(root.path(), "BAT0/capacity", "80");

@@ -1,5 +1,6 @@
 //! How long a change of the network takes to start work, and what it costs while very much waits (CONSTRAINTS 4.1).
 #![cfg(target_os = "linux")]
+#![allow(clippy::unused_async, reason = "a task is an `async fn`, whether it waits for anything or not")]
 
 use std::io::Write as _;
 use std::process::Command;
