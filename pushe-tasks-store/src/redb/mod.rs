@@ -29,8 +29,6 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::backend::Ledger;
 use self::contain::{Mishap, contain, put_away};
-#[cfg(not(any(test, feature = "sim")))]
-use self::file::StoreFile;
 use self::open::Plan;
 use self::supervise::Trouble;
 use self::tables::{ReadTables, WriteTables};
@@ -45,7 +43,6 @@ use crate::volatile::Volatile;
 pub use ::redb;
 
 pub use backend::DiskCounts;
-#[cfg(any(test, feature = "sim"))]
 pub use file::StoreFile;
 pub use medium::{Guarded, Medium};
 pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};

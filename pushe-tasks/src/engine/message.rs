@@ -11,6 +11,7 @@ use pushe_tasks_store::{
 use tokio::sync::oneshot;
 
 use super::credit::CreditUpdate;
+use super::second_look::SecondLook;
 use crate::clock::MonoTime;
 use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::explain::Standing;
@@ -87,7 +88,7 @@ pub(crate) enum Event {
     /// A constraint source read something new.
     Reading(SourceKey, ErasedReading),
     /// The sources that a claimed attempt needs were read once more.
-    ReadAgain(Attempt, Vec<(SourceKey, ErasedReading)>),
+    LookedAgain(Attempt, Vec<SecondLook>),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
     /// Somebody asks what keeps a piece of work from running.
@@ -131,7 +132,7 @@ impl std::fmt::Debug for Event {
             Self::Started(..) => "Started",
             Self::Ended(..) => "Ended",
             Self::Reading(..) => "Reading",
-            Self::ReadAgain(..) => "ReadAgain",
+            Self::LookedAgain(..) => "LookedAgain",
             Self::Wait(..) => "Wait",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
