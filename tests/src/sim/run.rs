@@ -136,7 +136,7 @@ impl World {
                 }
             }
             Op::Look(pick) => {
-                let stuck = self.is_stuck();
+                let stuck = self.ledger.open().failing;
                 let picked = self.pick(*pick);
                 let token = picked.map_or(0, |(token, _)| token);
                 self.with_callers(|callers| callers.look(token, picked.map(|(_, id)| id), stuck));
@@ -262,11 +262,6 @@ impl World {
             Trouble::SetLen => "fault: length",
             Trouble::Any => "fault: any call",
         });
-    }
-
-    /// Whether nothing can be stored, and the engine has had its turn to find out.
-    fn is_stuck(&mut self) -> bool {
-        false
     }
 
     /// The end of the script: faults end, and in liveness mode all work must come to its end.
