@@ -160,7 +160,9 @@ impl Callers {
                     let mut ledger = callers.world.ledger.open();
                     if !ledger.dead {
                         ledger.note(format!("schedule_many of {tokens:?}: {error}"));
-                        tokens.into_iter().for_each(|token| refused(&mut ledger, token, &error));
+                        for token in tokens {
+                            refused(&mut ledger, token, &error);
+                        }
                     }
                 }
             }

@@ -27,6 +27,7 @@ impl Shared {
 }
 
 /// What is known of one call of `schedule`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Piece {
     /// The call.
@@ -108,6 +109,7 @@ pub struct Life {
 }
 
 /// What a run found.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Every call, by its token.

@@ -91,7 +91,6 @@ pub fn run(script: &Script) -> Outcome {
 }
 
 impl World {
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
     fn apply(&mut self, op: &Op) {
         match op {
             Op::CrashInCreation(crash, call) => return self.die_in_creation(*crash, *call),
@@ -155,9 +154,8 @@ impl World {
                 }
             }
             Op::Shutdown(grace, call) => {
-                if self.shutdown(Duration::from_millis(u64::from(*grace)), Some(call)) {
-                    self.start();
-                }
+                let ended = self.shutdown(Duration::from_millis(u64::from(*grace)), Some(call));
+                let _ = ended && self.start();
             }
             Op::Crash(crash, at) => self.die(*crash, *at),
             Op::CrashInReopen(crash, calls) => {
@@ -348,7 +346,7 @@ impl World {
                     .call
                     .plan
                     .iter()
-                    .map(|step| u64::from(step.wait) + piece.least_wait(step.end).as_millis() as u64)
+                    .map(|step| u64::from(step.wait) + piece.least_wait(step.end).as_secs() * 1_000 + 1_000)
                     .sum();
                 u64::from(piece.call.delay) + steps + attempts * (20_000 + u64::from(piece.call.backoff))
             })
