@@ -4,12 +4,13 @@
 //! every value is read as an expression before anyone judges it.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use pushe_tasks_syntax::words::nearest;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, LitStr, Path, Token};
 
-use crate::diag::{Diagnostics, nearest, one_of};
+use crate::diag::{Diagnostics, one_of};
 use crate::messages;
 use crate::requires::{self, Requirement};
 use crate::value::{Number, Time, Word, read};

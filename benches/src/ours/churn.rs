@@ -57,6 +57,8 @@ impl Churn {
             now,
             limit: GROUP,
             grants: vec![Grant { permits: GROUP, lanes: vec![LaneId(1)] }],
+            beside: None,
+            passes_suspects: false,
         };
         let mut claimed = Ok(Vec::new());
         self.store.write(&mut |verbs| claimed = verbs.claim(&request))?;

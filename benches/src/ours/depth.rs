@@ -139,8 +139,13 @@ fn empty_claim(file: &Path) -> Result<f64, Failure> {
     }
     // The lanes that are granted are others: 16 of one task.
     let lanes = (100..116).map(pushe_tasks::store::LaneId).collect();
-    let request =
-        ClaimRequest { now: WallTime::default(), limit: 64, grants: vec![Grant { permits: 64, lanes }] };
+    let request = ClaimRequest {
+        now: WallTime::default(),
+        limit: 64,
+        grants: vec![Grant { permits: 64, lanes }],
+        beside: None,
+        passes_suspects: false,
+    };
     let (begun, mut found) = (now(), 0);
     for _ in 0..1_000 {
         store.write(&mut |verbs| found += verbs.claim(&request).map_or(1, |claimed| claimed.len()))?;
