@@ -16,6 +16,9 @@ mod index;
 mod journal;
 mod memory;
 mod meta;
+#[cfg(pushe_planted)]
+#[doc(hidden)]
+pub mod planted;
 mod record;
 #[cfg(feature = "redb")]
 pub mod redb;
@@ -37,7 +40,7 @@ pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
-pub use spec::{Backoff, Envelope, StoredOptions, WorkSpec};
+pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};
 pub use time::WallTime;
 #[cfg(feature = "redb")]

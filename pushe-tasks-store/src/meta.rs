@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::id::LaneId;
-use crate::index::{class, lane_of, place};
+use crate::index::{class, class_range, lane_of};
 use crate::rows;
 use crate::tables::{Table, TableError, Tables, TablesMut};
 use crate::volatile::{Counters, Living, Volatile};
@@ -104,13 +104,16 @@ fn load<T: Tables>(tables: &T, volatile: &mut Volatile) -> Result<(), TableError
         }
         ControlFlow::Continue(())
     })?;
-    let (from, to) = (place(class::READY, 0, i64::MIN, 0), place(class::READY + 1, 0, i64::MIN, 0));
-    tables.scan(Table::Order, &from, &to, &mut |key, _| {
-        if let Ok(key) = key.try_into() {
-            volatile.load_ready(lane_of(key));
-        }
-        ControlFlow::Continue(())
-    })
+    for ready in [class::READY, class::SUSPECT] {
+        let (from, to) = class_range(ready);
+        tables.scan(Table::Order, &from, &to, &mut |key, _| {
+            if let Ok(key) = key.try_into() {
+                volatile.load_ready(lane_of(key), ready == class::SUSPECT);
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(())
 }
 
 impl Counters {

@@ -44,6 +44,8 @@ pub struct WorkRecord {
     pub returned: u32,
     /// Crashes that found it running and were charged to it.
     pub interruptions: u32,
+    /// Whether its newest attempt is that of a suspect beside which no other body has lived (S7.3).
+    pub alone: bool,
     /// When it was scheduled.
     pub enqueued_at: WallTime,
     /// The earliest start.
@@ -122,6 +124,7 @@ impl WorkRecord {
             snoozes: 0,
             returned: 0,
             interruptions: 0,
+            alone: false,
             enqueued_at: now,
             due: now,
             wait: Duration::ZERO,
@@ -139,6 +142,11 @@ impl WorkRecord {
     /// The number of the present or next attempt, for people and for back-off: 1 + attempts ended in retry.
     pub const fn attempt(&self) -> u32 {
         self.retries.saturating_add(1)
+    }
+
+    /// Whether crashes have found it running so often that its next attempt is to run alone (S7.3).
+    pub const fn is_suspect(&self) -> bool {
+        self.interruptions >= 2
     }
 
     /// Where it stands in its lane: due − boost.
@@ -195,6 +203,7 @@ impl WorkRecord {
         if flags & FLAG_ID != 0 {
             record.id_hash = Some(u64::from_le_bytes(from.fixed("id hash")?));
         }
+        record.alone = flags & FLAG_ALONE != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -212,6 +221,9 @@ impl WorkRecord {
         };
         if self.id_hash.is_some() {
             flags |= FLAG_ID;
+        }
+        if self.alone {
+            flags |= FLAG_ALONE;
         }
         flags
     }
@@ -309,6 +321,7 @@ const FLAG_DELAYED: u8 = 1;
 const FLAG_BEHIND: u8 = 2;
 const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
+const FLAG_ALONE: u8 = 16;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -347,6 +360,7 @@ mod tests {
         full.snoozes = 1;
         full.returned = 20;
         full.interruptions = 2;
+        full.alone = true;
         full.due = WallTime::MAX;
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;

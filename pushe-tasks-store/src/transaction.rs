@@ -23,6 +23,8 @@ pub(crate) struct Transaction<'a, T> {
     pub(crate) volatile: &'a mut Volatile,
     journal: Journal,
     moves: Vec<Moved>,
+    /// A suspect that the last claim found waiting for the bodies that live to end.
+    waiting_suspect: Option<WorkId>,
     wrote: bool,
     failed: Option<String>,
 }
@@ -66,6 +68,7 @@ pub(crate) fn apply<T: TablesMut>(
         volatile,
         journal: Journal::default(),
         moves: Vec::new(),
+        waiting_suspect: None,
         wrote: false,
         failed: None,
     };
@@ -185,7 +188,7 @@ impl<T: TablesMut> Transaction<'_, T> {
     /// others. What it had in the id index is not known, and stays.
     pub(crate) fn list_as_damaged(&mut self, key: OrderKey, work: WorkId) -> Result<(), TableError> {
         let from = match key[0] {
-            class::READY | class::DELAYED => Some(WorkState::Enqueued),
+            class::READY | class::SUSPECT | class::DELAYED => Some(WorkState::Enqueued),
             class::BLOCKED_BEHIND | class::BLOCKED_BODY => Some(WorkState::Blocked),
             class::RUNNING => Some(WorkState::Running),
             _ => None,
@@ -195,7 +198,7 @@ impl<T: TablesMut> Transaction<'_, T> {
         if from.is_some() {
             self.moves.push(Moved {
                 attempt: Attempt { work, claim: 0 },
-                lane: if key[0] == class::READY { index::lane_of(&key) } else { LaneId(0) },
+                lane: if class::is_ready(key[0]) { index::lane_of(&key) } else { LaneId(0) },
                 from,
                 to: WorkState::Quarantined,
                 reason: Some(Reason::Record),
@@ -217,6 +220,11 @@ impl<T: TablesMut> Transaction<'_, T> {
         let id = self.volatile.make_lane(&work.lane);
         self.put(Table::Lanes, &rows::lane_key(id), &rows::encode_lane(id, &work.lane))?;
         Ok(id)
+    }
+
+    /// Tells with the commit which suspect waits for its turn.
+    pub(crate) fn tell_waiting(&mut self, suspect: Option<WorkId>) {
+        self.waiting_suspect = suspect;
     }
 
     /// How many moves there are: to answer those of one verb.
@@ -264,14 +272,14 @@ impl<T: TablesMut> Transaction<'_, T> {
         }
         if let Some(key) = from {
             self.remove(Table::Order, &key)?;
-            if key[0] == class::READY {
-                self.volatile.ready_less(index::lane_of(&key));
+            if class::is_ready(key[0]) {
+                self.volatile.ready_less(index::lane_of(&key), key[0] == class::SUSPECT);
             }
         }
         if let Some(key) = to {
             self.put(Table::Order, &key, work.as_bytes())?;
-            if key[0] == class::READY {
-                self.volatile.ready_more(index::lane_of(&key));
+            if class::is_ready(key[0]) {
+                self.volatile.ready_more(index::lane_of(&key), key[0] == class::SUSPECT);
             }
         }
         Ok(())
@@ -294,6 +302,8 @@ impl<T: TablesMut> Transaction<'_, T> {
             ready: self.volatile.changed_ready(),
             next_due,
             next_prune,
+            suspects: self.volatile.suspects(),
+            waiting_suspect: self.waiting_suspect,
             moves: self.moves,
         };
         Ok(Finished { changes, wrote: self.wrote })

@@ -38,6 +38,7 @@ mod prune;
 mod release;
 mod rescue;
 mod settle;
+mod suspect;
 mod world;
 
 use world::World;
@@ -166,6 +167,19 @@ macro_rules! __conformance_cases {
                 s4_11_no_body_outlives_its_process
                 s4_6_an_orphan_keeps_its_place_in_the_queue
                 s1_17_claims_of_an_earlier_process_are_fenced
+            }
+            suspect {
+                s7_3_after_two_crashes_work_runs_alone_and_before_all_others
+                s7_3_others_start_beside_a_suspect_whose_time_alone_has_passed
+                s7_3_a_suspect_waits_for_the_bodies_that_live
+                s7_3_a_suspect_that_cannot_start_holds_nobody_up
+                s7_3_a_delayed_suspect_holds_nobody_up
+                s7_3_the_third_crash_sets_aside_what_it_finds_alone
+                s7_3_the_limit_of_crashes_is_the_callers
+                s7_3_a_crash_without_charge_sets_nothing_aside
+                s7_3_a_cancelled_suspect_whose_body_lives_still_keeps_others_away
+                s7_3_poison_pieces_end_within_limit_and_2_and_their_number_of_starts
+                s7_3_work_that_runs_beside_poison_is_never_set_aside
             }
             progress {
                 s6_3_the_last_progress_is_kept_across_stops

@@ -199,6 +199,7 @@ impl RedbStore {
     fn run(&mut self, body: &mut Transact<'_>) -> Result<Option<Changes>, StoreError> {
         self.check_place()?;
         self.revive()?;
+        self.look_for_room();
         let Some((database, _)) = &self.database else {
             return Err(StoreError::Failed("it is not open".to_owned()));
         };

@@ -69,6 +69,10 @@ pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
             if holders.is_empty() { Choice::New } else { Choice::Replace { cancel, interruptions } }
         }
         Policy::Append => match (live.next_back(), holders.last()) {
+            #[cfg(pushe_planted)]
+            (Some(newest), _) if crate::planted::is(crate::planted::Bug::AppendAtOnce) => {
+                Choice::Append { after: newest.id, behind: false }
+            }
             (Some(newest), _) => Choice::Append { after: newest.id, behind: true },
             (None, Some(ended)) => Choice::Append { after: ended.id, behind: false },
             (None, None) => Choice::New,

@@ -1,4 +1,4 @@
-//! `claim`: starts attempts of what may start (S1.4, S1.21, S4.11).
+//! `claim`: starts attempts of what may start (S1.4, S1.21, S4.11); suspects in `suspect.rs`.
 //!
 //! Invariant: the claim number grows with every claim and is stored before anybody sees the payload; no piece starts
 //! whose id or whose own body still lives in this process.
@@ -14,8 +14,9 @@ use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::aside::set_aside;
-use crate::verbs::merge::{Head, Merge};
+use crate::verbs::merge::Merge;
 use crate::verbs::release::release_id;
+use crate::verbs::suspect::{self, Turn};
 use crate::verbs::{ClaimRequest, Claimed};
 
 /// The most pieces that one claim files as ready; what is left shows as a `next_due` that has passed.
@@ -26,6 +27,11 @@ pub(super) fn claim<T: TablesMut>(
     request: &ClaimRequest,
 ) -> Result<Vec<Claimed>, VerbError> {
     promote(tx, request.now)?;
+    let suspect = match suspect::turn(tx, request)? {
+        Turn::Alone(suspect) => return Ok(vec![*suspect]),
+        Turn::NobodyElse => return Ok(Vec::new()),
+        Turn::Others => tx.volatile.living().alone(),
+    };
     let mut claimed = Vec::new();
     if request.limit == 0 {
         return Ok(claimed);
@@ -33,10 +39,15 @@ pub(super) fn claim<T: TablesMut>(
     let mut merge = Merge::new(tx.tables, tx.volatile, &request.grants, request.limit)?;
     while claimed.len() < request.limit {
         let Some(head) = merge.next(tx.tables, request.limit - claimed.len())? else { break };
-        if let Some(started) = start(tx, &head, request.now)? {
+        if let Some(started) = start(tx, head.key, head.work, false, request.now)? {
             merge.take(head.grant);
             claimed.push(started);
         }
+    }
+    if let Some(suspect) = suspect
+        && !claimed.is_empty()
+    {
+        suspect::no_longer_alone(tx, suspect)?;
     }
     Ok(claimed)
 }
@@ -55,12 +66,14 @@ fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(
 }
 
 /// Starts the piece, unless something of it does not read back or a body that stands against it lives.
-fn start<T: TablesMut>(
+pub(super) fn start<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
-    head: &Head,
+    key: OrderKey,
+    work: WorkId,
+    alone: bool,
     now: WallTime,
 ) -> Result<Option<Claimed>, TableError> {
-    let Some(mut record) = standing(tx, head.key, head.work, now)? else { return Ok(None) };
+    let Some(mut record) = standing(tx, key, work, now)? else { return Ok(None) };
     let living = tx.volatile.living();
     if living.has_work(record.id) || record.id_hash.is_some_and(|hash| living.has_id(hash)) {
         return Ok(None);
@@ -74,7 +87,7 @@ fn start<T: TablesMut>(
         }
         return Ok(None);
     };
-    settlement::claim(&mut record, now);
+    settlement::claim(&mut record, alone, now);
     tx.shift(&stood, &record)?;
     tx.volatile.body_began(Attempt { work: record.id, claim: record.claim }, record.id_hash);
     Ok(Some(Claimed { record, spec }))

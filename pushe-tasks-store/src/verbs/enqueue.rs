@@ -37,7 +37,10 @@ fn enqueue_one<T: TablesMut>(
     };
     let hash = id_hash(task_id);
     let mut place = Place { hash: Some(hash), ..Place::default() };
-    let how = match policy::decide(*policy, &holders(tx, work, task_id, hash, policy::reach(*policy))?) {
+    let held = holders(tx, work, task_id, hash, policy::reach(*policy))?;
+    #[cfg(pushe_planted)]
+    let held = stale(tx, held);
+    let how = match policy::decide(*policy, &held) {
         Choice::Keep(kept) => {
             let how = How::Kept { state: kept.state, task: kept.task, options_differ: kept.options_differ };
             return Ok(Enqueued { id: kept.id, how });
@@ -64,6 +67,15 @@ fn enqueue_one<T: TablesMut>(
     Ok(Enqueued { id: work.id, how })
 }
 
+/// What a look before the transaction would have shown.
+#[cfg(pushe_planted)]
+fn stale<T: TablesMut>(tx: &Transaction<'_, T>, mut held: Vec<policy::Holder>) -> Vec<policy::Holder> {
+    if crate::planted::is(crate::planted::Bug::UniqueOutside) {
+        held.retain(|holder| tx.moves_since(0).iter().all(|moved| moved.attempt.work != holder.id));
+    }
+    held
+}
+
 /// Cancels the pieces that the new one takes the place of.
 fn replace<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -72,6 +84,11 @@ fn replace<T: TablesMut>(
 ) -> Result<(), VerbError> {
     for id in old {
         if let Some(Ok(record)) = crate::rows::record(tx.tables, *id)? {
+            #[cfg(pushe_planted)]
+            if crate::planted::is(crate::planted::Bug::ReplaceKeepsIndex) {
+                tx.save(&WorkRecord { state: crate::WorkState::Cancelled, ..record })?;
+                continue;
+            }
             cancel::one(tx, record, Reason::Replaced, now)?;
         }
     }

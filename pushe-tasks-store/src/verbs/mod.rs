@@ -16,6 +16,7 @@ mod prune;
 mod release;
 mod rescue;
 mod settle;
+mod suspect;
 mod types;
 
 pub(crate) use look::Snapshot;
@@ -85,6 +86,10 @@ pub trait Verbs: Look {
     /// is not later than the request's `now`, and the caller claims again. What does not read back is quarantined and
     /// passed over, and so is, without a move, work whose own body or whose task id's body still lives in this process:
     /// it may be claimed once `settle` or `release` has said that the body ended.
+    ///
+    /// A suspect, work that crashes have found running twice or more, starts alone (S7.3): when no body lives in this
+    /// process, before all others. While it may start and other bodies live, nothing starts, unless the request passes it;
+    /// while it lives, nothing starts beside it, unless the request names it.
     fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError>;
 
     /// Ends attempts. A piece whose claim is not the one given answers `Fenced` and changes nothing, though its body is

@@ -45,7 +45,7 @@ struct Monitor {
 
 /// All conditions of one engine.
 pub(super) struct Conditions {
-    kinds: ConstraintKinds,
+    kinds: Arc<ConstraintKinds>,
     clock: Arc<dyn Clock>,
     events: Arc<Mailbox<Event>>,
     list: Vec<Condition>,
@@ -58,11 +58,16 @@ pub(super) struct Unmet {
     pub(super) kind: String,
     pub(super) constraint: String,
     pub(super) why: String,
+    pub(super) reading: Option<String>,
     pub(super) since: MonoTime,
 }
 
 impl Conditions {
-    pub(super) fn new(kinds: ConstraintKinds, clock: Arc<dyn Clock>, events: Arc<Mailbox<Event>>) -> Self {
+    pub(super) fn new(
+        kinds: Arc<ConstraintKinds>,
+        clock: Arc<dyn Clock>,
+        events: Arc<Mailbox<Event>>,
+    ) -> Self {
         Self { kinds, clock, events, list: Vec::new(), monitors: HashMap::new() }
     }
 
@@ -72,7 +77,7 @@ impl Conditions {
             return index;
         }
         let constraint = self.kinds.constraint(&stored.kind, &stored.value);
-        let mut gate = Gate::new(constraint.damping(), self.clock.mono());
+        let mut gate = Gate::new(self.kinds.damping(&*constraint), self.clock.mono());
         let mut recheck = None;
         if constraint.source().is_none() {
             // No reading can change what it says, so it says it now.
@@ -82,6 +87,8 @@ impl Conditions {
             gate.observe(&verdict, self.clock.mono());
         }
         self.list.push(Condition { stored: stored.clone(), constraint, gate, recheck });
+        // A monitor that runs for others already will not say again what it has said.
+        self.judge(|condition| condition.stored == *stored);
         self.list.len() - 1
     }
 
@@ -105,11 +112,19 @@ impl Conditions {
     fn judge(&mut self, which: impl Fn(&Condition) -> bool) {
         let (wall, mono) = (self.clock.wall(), self.clock.mono());
         for condition in self.list.iter_mut().filter(|condition| which(condition)) {
+            let Some(key) = condition.constraint.source() else { continue };
             condition.recheck = None;
-            let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key));
-            let Some(reading) = monitor.and_then(|monitor| monitor.last.as_ref()) else { continue };
+            let Some(reading) = self.monitors.get(key).and_then(|monitor| monitor.last.as_ref()) else {
+                continue;
+            };
             let verdict = condition.constraint.check(reading, wall);
             condition.recheck = verdict.recheck_at();
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ConstraintOnce)
+                && condition.gate.is_open(mono)
+            {
+                continue;
+            }
             condition.gate.observe(&verdict, mono);
         }
     }
@@ -132,11 +147,32 @@ impl Conditions {
                 GateState::Closed { why, since } => {
                     let kind = condition.constraint.kind().to_owned();
                     let constraint = condition.constraint.describe().into_owned();
-                    Some(Unmet { kind, constraint, why: why.to_owned(), since })
+                    let reading = self.reading(condition);
+                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since })
                 }
             }
         };
         needed.iter().filter_map(unmet).collect()
+    }
+
+    /// What the source of a condition said last, for people.
+    fn reading(&self, condition: &Condition) -> Option<String> {
+        let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key))?;
+        Some(match monitor.last.as_ref()? {
+            ErasedReading::Known(state) => format!("{state:?}"),
+            ErasedReading::Unknown(why) => format!("unknown: {why}"),
+            ErasedReading::Lost(why) => format!("lost: {why}"),
+        })
+    }
+
+    /// Whether one of these was ever unmet: what opens then releases work that has waited for it.
+    pub(super) fn have_held(&self, needed: &[usize]) -> bool {
+        needed.iter().any(|index| self.list[*index].gate.has_held())
+    }
+
+    /// The store was refused room, which the source of storage cannot know by itself.
+    pub(super) fn store_is_full(&self) {
+        self.kinds.store_is_full(self.clock.mono());
     }
 
     /// Reads the sources of these once more, since what a monitor said last may be a moment old; `None` where there are none.
@@ -203,7 +239,7 @@ impl Conditions {
         // What the gates knew came from an earlier monitor; the first reading of this one acts at once again.
         for condition in &mut self.list {
             if condition.constraint.source() == Some(&key) {
-                condition.gate = Gate::new(condition.constraint.damping(), now);
+                condition.gate = Gate::new(self.kinds.damping(&*condition.constraint), now);
             }
         }
         let events = Arc::clone(&self.events);

@@ -14,6 +14,7 @@ mod credit;
 mod dispatcher;
 mod driver;
 pub(crate) mod executor;
+mod isolation;
 mod lanes;
 mod live;
 pub(crate) mod mailbox;
@@ -23,10 +24,15 @@ mod settlement;
 pub(crate) mod shared;
 mod shutdown;
 pub(crate) mod signal;
+pub(crate) mod spread;
 mod tasks;
+#[cfg(test)]
+mod traces;
+mod trouble;
 mod verb;
 pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
-pub(crate) use driver::{OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+pub use driver::Driver;
+pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};

@@ -12,6 +12,7 @@ use super::mailbox::Mailbox;
 use super::message::{Event, Request};
 use super::writer::WriterFigures;
 use crate::clock::Clock;
+use crate::constraint::kinds::ConstraintKinds;
 use crate::extract::StateMap;
 use crate::random::{Randomness, WorkIds};
 use crate::registry::Registry;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<Mailbox<Event>>,
     pub(crate) figures: Arc<WriterFigures>,
     pub(crate) facts: StoreFacts,
+    pub(crate) kinds: Arc<ConstraintKinds>,
     /// Set once, when the handle is made.
     pub(crate) handle: OnceLock<Weak<Handle>>,
     /// Callers are refused from here on.
@@ -59,6 +61,7 @@ impl Shared {
         events: Arc<Mailbox<Event>>,
         figures: Arc<WriterFigures>,
         facts: StoreFacts,
+        kinds: Arc<ConstraintKinds>,
     ) -> Self {
         Self {
             registry,
@@ -71,6 +74,7 @@ impl Shared {
             events,
             figures,
             facts,
+            kinds,
             handle: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: CancellationToken::new(),

@@ -121,7 +121,7 @@ fn child(path: &Path, records: u64) -> Outcome<()> {
         next = upto;
     }
     let grants = vec![Grant { permits: ORPHANS, lanes: vec![LaneId(1)] }];
-    let request = ClaimRequest { now: now(), limit: ORPHANS, grants };
+    let request = ClaimRequest { now: now(), limit: ORPHANS, grants, beside: None, passes_suspects: false };
     let mut claimed = Ok(Vec::new());
     store.write(&mut |tx| claimed = tx.claim(&request))?;
     if claimed?.len() != ORPHANS {
