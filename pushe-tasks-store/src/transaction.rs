@@ -54,11 +54,12 @@ impl Stood {
 }
 
 /// Applies `body` to the tables. The store commits what was written, then calls `volatile.keep()`, or `discard()` where
-/// the commit failed; an error means that the tables must not be committed.
+/// the commit failed; an error means that the tables must not be committed. `body` answers whether the transaction holds
+/// more to make durable than what its verbs wrote.
 pub(crate) fn apply<T: TablesMut>(
     tables: &mut T,
     volatile: &mut Volatile,
-    body: &mut dyn FnMut(&mut dyn Verbs),
+    body: &mut dyn FnMut(&mut dyn Verbs) -> bool,
 ) -> Result<Finished, TableError> {
     // A panic within the transaction before may have left changes that nobody kept.
     volatile.discard();
@@ -71,7 +72,7 @@ pub(crate) fn apply<T: TablesMut>(
         wrote: false,
         failed: None,
     };
-    body(&mut transaction);
+    transaction.wrote |= body(&mut transaction);
     transaction.finish()
 }
 
