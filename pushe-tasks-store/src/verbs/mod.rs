@@ -80,6 +80,11 @@ pub trait Verbs: Look {
     /// enqueue in doubt can be repeated (S7.5).
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError>;
 
+    /// Schedules for many callers: each call is all or none, and one that fails does not touch the others.
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+        calls.iter().map(|batch| self.enqueue(batch, now)).collect()
+    }
+
     /// Starts attempts of what may start, in the order of S1.21 over all lanes that the request names.
     ///
     /// Work that has fallen due is filed as ready first, at most 1,000 pieces a call; where that was not all, `next_due`

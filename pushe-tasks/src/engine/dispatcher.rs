@@ -33,7 +33,7 @@ use super::tasks::TaskState;
 use super::trouble::Trouble;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
-use crate::context::TaskContext;
+use crate::context::{Reports, TaskContext};
 use crate::random::unit;
 use crate::scheduler::TaskScheduler;
 
@@ -326,7 +326,7 @@ impl Dispatcher {
             claim.record.progress,
             Arc::clone(&shared.states),
             Arc::clone(&signal),
-            Arc::clone(&shared.requests),
+            Reports { writer: Arc::clone(&shared.requests), room: Arc::clone(&shared.side_room) },
             scheduler.clone(),
         );
         let output_limit = shared.limits.output;

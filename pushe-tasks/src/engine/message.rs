@@ -11,6 +11,7 @@ use pushe_tasks_store::{
 use tokio::sync::oneshot;
 
 use super::credit::CreditUpdate;
+use super::room::Place;
 use super::second_look::SecondLook;
 use crate::clock::MonoTime;
 use crate::constraint::erased::{ErasedReading, SourceKey};
@@ -33,8 +34,23 @@ pub(crate) enum Refusal {
     Stopped,
 }
 
-/// Where the answer to a request goes.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+/// Where the answer to a request goes; until then it keeps the room that its request takes.
+#[derive(Debug)]
+pub(crate) struct Reply<T> {
+    answer: oneshot::Sender<Result<T, Refusal>>,
+    _place: Place,
+}
+
+impl<T> Reply<T> {
+    pub(crate) fn new(answer: oneshot::Sender<Result<T, Refusal>>, place: Place) -> Self {
+        Self { answer, _place: place }
+    }
+
+    /// Answers; whoever no longer waits for it hears nothing.
+    pub(crate) fn send(self, answer: Result<T, Refusal>) {
+        let _ = self.answer.send(answer);
+    }
+}
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -58,7 +74,8 @@ pub(crate) enum Write {
     Cancel(Target, Reply<Vec<Moved>>),
     Settle(Settle),
     Release(Attempt),
-    Progress(Attempt, Vec<u8>),
+    /// It takes room as the requests of callers do: a body may report as often as it likes.
+    Progress(Attempt, Vec<u8>, Place),
     Prune(usize),
     /// The answer is an event, so that it comes after all that was claimed before.
     RecordStop,

@@ -20,6 +20,7 @@ mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
 mod report;
+pub(crate) mod room;
 mod second_look;
 mod settlement;
 pub(crate) mod shared;
