@@ -12,7 +12,7 @@ pub use pushe_tasks_store::StoreHealth;
 pub struct Health {
     /// How its store is.
     pub store: StoreHealth,
-    /// What the store said of itself when it was opened, with what opening it brought to light.
+    /// What the store says of itself, with what opening it brought to light.
     pub facts: StoreFacts,
     /// Bodies that run now.
     pub running: u64,

@@ -260,10 +260,16 @@ impl TaskScheduler {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Health(reply))?;
         let engine = answer.await.map_err(|_| CallError::Stopped)?;
+        let facts = self.request(|reply| Request::Read(Read::Facts(reply))).await?;
+        let store = match (&facts.health, engine.trouble) {
+            // What the engine has met says more than that all is well again by now.
+            (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
+            (health, _) => health.clone(),
+        };
         let shared = self.shared();
         Ok(Health {
-            store: engine.trouble.map_or(StoreHealth::Healthy, StoreHealth::Degraded),
-            facts: shared.facts.clone(),
+            store,
+            facts,
             running: engine.running,
             ready: engine.ready,
             no_handler: engine.no_handler,

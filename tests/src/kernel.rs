@@ -101,6 +101,6 @@ pub fn power_supply_changed(name: &str) {
     );
     let request = message(FIRST_KIND, 0, event.as_bytes());
     let kernel = SocketAddrNetlink::new(0, 0);
-    rustix::net::sendto(&socket.expect("a socket of events"), &request, SendFlags::empty(), &kernel)
+    rustix::net::sendto(socket.expect("a socket of events"), &request, SendFlags::empty(), &kernel)
         .expect("a namespace of this process's own");
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use pushe_tasks::clock::{Clock, MonoTime, SystemClock};
 use pushe_tasks::constraint::{
-    Charging, Damping, PowerSource, PowerState, Reading, Source, StorageNotLow, StoragePlace, StorageSource,
+    BatteryNotLow, Charging, Damping, PowerSource, PowerState, Reach, Reading, Source, StorageNotLow,
+    StoragePlace, StorageSource, TimeWindow,
 };
 use pushe_tasks::{ScheduleError, StopReason, TaskScheduler, prelude::*};
 use pushe_tasks_tests::clock::Hurried;
@@ -122,7 +123,7 @@ fn without_events_power_is_looked_at_every_minute() {
                 soon("a look", seen.wait_for(|reading| *reading == Reading::Known(state)))
                     .await
                     .map(drop)
-                    .unwrap()
+                    .unwrap();
             };
             wait(PowerState::on_battery(90)).await;
             write(root.path(), "BAT0/capacity", "80");
@@ -236,4 +237,85 @@ fn free_bytes(place: &Path) -> u64 {
     let source = StorageSource::new(Arc::new(SystemClock::new()), None);
     let place = StoragePlace::Directory(place.to_owned());
     source.snapshot(&place).known().expect("a reading").available_mib << 20
+}
+
+/// How often the threads of the engine have gone to sleep by themselves: each wake-up ends in one more.
+fn sleeps() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+    let ours = threads.filter(|thread| {
+        fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("pushe-"))
+    });
+    let count = |thread: PathBuf| {
+        let status = fs::read_to_string(thread.join("status")).unwrap();
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().trim();
+        line.parse::<u64>().unwrap()
+    };
+    ours.map(count).sum()
+}
+
+/// Nothing is to happen meanwhile, for which there is no event: a bounded wait on the hurried clock is all there is.
+async fn pass(clock: Hurried, length: Duration) {
+    clock.sleep_until(clock.mono().plus(length)).await;
+}
+
+#[test]
+fn one_piece_held_by_each_kind_costs_at_most_six_wake_ups_a_minute_and_none_once_they_are_gone() {
+    let name = "one_piece_held_by_each_kind_costs_at_most_six_wake_ups_a_minute_and_none_once_they_are_gone";
+    test(name, || async {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "BAT0/type", "Battery");
+        write(root.path(), "BAT0/status", "Discharging");
+        write(root.path(), "BAT0/capacity", "5");
+        let place = tmpfs(64);
+        fill(&place, 62);
+        // In the long form a minute is a minute.
+        let long = std::env::var_os("PUSHE_LONG").is_some();
+        let clock = Hurried::new(if long { 1 } else { 30 });
+        let (say, _said) = mpsc::unbounded_channel();
+        let builder = TaskScheduler::in_memory().detached().only::<Record>().state::<Say>(say);
+        let builder = builder.state(SystemClock::new()).clock(clock);
+        let builder = builder.source_for::<PowerSource>(PowerSource::at(Arc::new(clock), root.path()));
+        let scheduler = soon("the start", builder.start()).await.unwrap();
+        let piece = || Record::schedule(Vec::new()).on(&scheduler);
+        let mut work = Vec::new();
+        for network in
+            [NetworkType::Connected, NetworkType::Unmetered, NetworkType::Metered, NetworkType::NotRoaming]
+        {
+            work.push(piece().network(network).await.unwrap().id());
+        }
+        work.push(piece().requires(Charging).await.unwrap().id());
+        work.push(piece().requires(BatteryNotLow).await.unwrap().id());
+        work.push(piece().requires(StorageNotLow::at(&place)).await.unwrap().id());
+        work.push(piece().requires(TimeWindow::quiet("00:00", "00:00")).await.unwrap().id());
+        work.push(piece().requires(Reach::new("127.0.0.1:1")).await.unwrap().id());
+        for id in &work {
+            let known = async {
+                loop {
+                    let text = scheduler.explain(*id).await.unwrap().to_string();
+                    if !text.contains("no reading yet") && text.starts_with("waits for ") {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            soon("a reading", known).await;
+        }
+        // A host is tried more often at first: after five minutes its back-off is long.
+        pass(clock, Duration::from_secs(if long { 350 } else { 340 })).await;
+        let before = sleeps();
+        let minutes = if long { 1 } else { 4 };
+        pass(clock, Duration::from_secs(60) * minutes).await;
+        let each = (sleeps() - before) / u64::from(minutes);
+        measured(&format!("wake-ups a minute with nine pieces held by nine constraints: {each}"));
+        assert!(each <= 6, "{each} wake-ups a minute");
+        for id in work {
+            scheduler.cancel(id).await.unwrap();
+        }
+        pass(clock, Duration::from_secs(60)).await;
+        let before = sleeps();
+        pass(clock, Duration::from_secs(60) * minutes).await;
+        assert_eq!(sleeps() - before, 0, "60 s after the last nothing wakes up");
+        scheduler.shutdown(Duration::ZERO).await;
+    });
 }

@@ -1,4 +1,5 @@
 //! Constraints of the application's own and those of the device, from outside (CONSTRAINTS 2 to 4, SEMANTICS 1.10, 9.3).
+#![allow(clippy::unused_async, reason = "a task is an `async fn`, whether it waits for anything or not")]
 
 use std::time::Duration;
 

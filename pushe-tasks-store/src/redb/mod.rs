@@ -196,6 +196,7 @@ impl Store for RedbStore {
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         self.check_place()?;
         self.revive()?;
+        self.look_for_room();
         let Some((database, _)) = &self.database else {
             return Err(StoreError::Failed("it is not open".to_owned()));
         };

@@ -5,6 +5,9 @@
 //!
 //! Invariant: a constraint does not act. [`Constraint::check`] is a plain function of state and time, and so is the
 //! damping of its answers; the dispatcher alone claims and stops.
+//!
+//! ---
+#![doc = include_str!("../../CONSTRAINTS.md")]
 
 use std::borrow::Cow;
 use std::fmt;

@@ -484,7 +484,8 @@ impl Dispatcher {
         let prune = self.next_prune.map(|at| mono.plus(at.since(wall)));
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
-        let moments = [self.live.next_moment(), self.next_gate, trouble, prune, release, isolation];
+        let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);
+        let moments = [stop, self.live.next_moment(), self.next_gate, trouble, prune, release, isolation];
         let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),

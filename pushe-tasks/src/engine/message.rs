@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, Target, VerbError,
-    WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
+    VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::oneshot;
 
@@ -70,6 +70,8 @@ pub(crate) enum Read {
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
     List(Filter, Reply<Vec<WorkView>>),
+    /// What the store says of itself now.
+    Facts(Reply<StoreFacts>),
 }
 
 /// What the dispatcher is told.

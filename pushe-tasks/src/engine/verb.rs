@@ -68,6 +68,11 @@ impl Done {
         }
     }
 
+    /// Whether it ended an attempt.
+    pub(super) fn is_settle(&self) -> bool {
+        matches!(self.write, Write::Settle(_))
+    }
+
     /// The write, for one whose commit failed.
     pub(super) fn into_write(self) -> Write {
         self.write
@@ -79,7 +84,11 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
     match write {
         Write::Enqueue(_, reply) => drop(reply.send(Err(error.clone().into()))),
         Write::Cancel(_, reply) => drop(reply.send(Err(error.clone().into()))),
-        Write::RecordStop => drop(events.send(Event::StopRecorded)),
+        Write::RecordStop => {
+            // The engine stops all the same; the record is tried again with what ends attempts.
+            let _ = events.send(Event::StopRecorded);
+            return Some(write);
+        }
         Write::Settle(_) | Write::Release(_) => return Some(write),
         Write::Progress(..) | Write::Prune(_) => {}
     }

@@ -17,6 +17,7 @@ use super::NetworkState;
 use super::message::{self, Messages};
 use super::routes::{self, Link};
 use crate::clock::Clock;
+use crate::constraint::safety::next_look;
 use crate::constraint::{Reading, publish};
 
 /// Links, addresses (some routes go with them untold) and routes of both families, and nexthop objects.
@@ -89,7 +90,7 @@ impl Monitor {
                 ready = self.events.readable() => if let Err(error) = ready.and_then(|()| self.drain()) {
                     return tracing::debug!(%error, "netlink no longer tells events");
                 },
-                () = clock.sleep_until(clock.mono().plus(SAFETY)) => {}
+                () = clock.sleep_until(next_look(clock, SAFETY)) => {}
             }
         }
     }

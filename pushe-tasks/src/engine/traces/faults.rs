@@ -174,7 +174,7 @@ fn fault_57_a_thousand_flaps_a_second_stop_a_running_attempt_at_most_once_and_bu
             world.pass(millis(1)).await;
             for toggle in 0..10_000 {
                 world.set(toggle % 2 == 1);
-                world.pass(Duration::from_micros(1_000)).await;
+                world.pass(millis(1)).await;
             }
             assert_eq!(world.ledger.count(Did::Stopped), 0, "no loss lasted for the grace");
             world.set(ends_met);

@@ -251,7 +251,6 @@ fn state(met: bool) -> NetworkState {
     if met { NetworkState::routed() } else { NetworkState::offline() }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test clock")]
 fn tokio_now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
