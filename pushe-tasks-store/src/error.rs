@@ -98,6 +98,19 @@ pub enum VerbError {
         /// The piece that holds it.
         holder: WorkId,
     },
+    /// Unfinished work with the task id is periodic and the new one is not, or the other way round.
+    #[error(
+        "the id `{task_id}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        if *periodic { "periodic, and this is not" } else { "not periodic, and this is" }
+    )]
+    KindDiffers {
+        /// The task id.
+        task_id: String,
+        /// Whether the work that holds it is periodic.
+        periodic: bool,
+        /// The piece that holds it.
+        holder: WorkId,
+    },
     /// A record that the verb needs does not read back.
     #[error("a stored record does not read back: {0}")]
     Damaged(Damage),

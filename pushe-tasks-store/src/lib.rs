@@ -16,6 +16,7 @@ mod index;
 mod journal;
 mod memory;
 mod meta;
+mod period;
 #[cfg(pushe_planted)]
 #[doc(hidden)]
 pub mod planted;
@@ -39,6 +40,7 @@ pub use finding::{Finding, StoreHealth};
 pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
+pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};

@@ -10,6 +10,7 @@ use crate::id::{LaneId, WorkId};
 use crate::index::{class, class_range, lane_of};
 use crate::rows;
 use crate::tables::{Table, TableError, Tables, TablesMut};
+use crate::time::WallTime;
 use crate::volatile::{Counters, Living, Volatile};
 use crate::wire::{Damage, Reader, Writer};
 
@@ -125,7 +126,8 @@ impl Counters {
     fn decode(from: &mut Reader<'_>) -> Result<Self, Damage> {
         let commit = from.varint("commit")?;
         let sequence = from.varint("sequence")?;
-        Ok(Self { commit, sequence, lane: from.small("lane")? })
+        let lane = from.small("lane")?;
+        Ok(Self { commit, sequence, lane, clock: WallTime::from_millis(from.signed("clock")?) })
     }
 }
 
@@ -135,6 +137,7 @@ pub(crate) fn write_counters<T: TablesMut>(tables: &mut T, counters: Counters) -
         out.varint(counters.commit);
         out.varint(counters.sequence);
         out.varint(u64::from(counters.lane));
+        out.signed(counters.clock.as_millis());
     })
 }
 

@@ -221,7 +221,7 @@ impl<T: TablesMut> Transaction<'_, T> {
     /// others. What it had in the id index is not known, and stays.
     pub(crate) fn list_as_damaged(&mut self, key: OrderKey, work: WorkId) -> Result<(), TableError> {
         let from = match key[0] {
-            class::READY | class::SUSPECT | class::DELAYED => Some(WorkState::Enqueued),
+            class::READY | class::SUSPECT | class::DELAYED | class::FLEXIBLE => Some(WorkState::Enqueued),
             class::BLOCKED_BEHIND | class::BLOCKED_BODY => Some(WorkState::Blocked),
             class::RUNNING => Some(WorkState::Running),
             _ => None,
@@ -328,7 +328,7 @@ impl<T: TablesMut> Transaction<'_, T> {
             meta::write_counters(self.tables, self.volatile.counters)?;
         }
         let look = self.look();
-        let (next_due, next_prune) = (look.first_time(class::DELAYED)?, look.first_time(class::FINISHED)?);
+        let (next_due, next_prune) = (look.first_due()?, look.first_time(class::FINISHED)?);
         let changes = Changes {
             commit: self.volatile.counters.commit,
             new_lanes: self.volatile.new_lanes(),

@@ -4,11 +4,11 @@ use crate::error::VerbError;
 use crate::id::WorkId;
 use crate::index::{id_hash, work_key};
 use crate::record::{Blocked, WorkRecord};
-use crate::rules::policy::{self, Choice};
+use crate::rules::policy::{self, Choice, Reach};
 use crate::rules::start;
 use crate::spec::WorkSpec;
-use crate::state::Reason;
-use crate::tables::{Table, TablesMut};
+use crate::state::{Reason, WorkState};
+use crate::tables::{Table, TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::Transaction;
 use crate::verbs::policy::holders;
@@ -32,6 +32,7 @@ fn gather<T: TablesMut>(
     batch: &[NewWork],
     now: WallTime,
 ) -> Result<Vec<Enqueued>, VerbError> {
+    tx.volatile.saw(now);
     let mut enqueued = Vec::with_capacity(batch.len());
     for work in batch {
         if run.takes(tx, work) {
@@ -89,7 +90,7 @@ impl Run {
         work: &NewWork,
         now: WallTime,
     ) -> Result<Enqueued, VerbError> {
-        self.new.push(make(tx, work, Place::default(), now)?);
+        self.new.push(make(tx, work, None, Place::default(), now)?);
         Ok(Enqueued { id: work.id, how: How::New })
     }
 
@@ -117,9 +118,10 @@ fn enqueue_one<T: TablesMut>(
         return Ok(Enqueued { id: work.id, how: How::New });
     }
     let Some((task_id, policy)) = &work.unique else {
-        store(tx, work, Place::default(), now)?;
+        store(tx, work, None, Place::default(), now)?;
         return Ok(Enqueued { id: work.id, how: How::New });
     };
+    let task_id = id_of(tx, work, task_id)?;
     let hash = id_hash(task_id);
     let mut place = Place { hash: Some(hash), ..Place::default() };
     let held = holders(tx, work, task_id, hash, policy::reach(*policy))?;
@@ -131,8 +133,12 @@ fn enqueue_one<T: TablesMut>(
             return Ok(Enqueued { id: kept.id, how });
         }
         Choice::HeldBy(holder) => {
-            let task_id = task_id.clone();
+            let task_id = task_id.to_owned();
             return Err(VerbError::IdHeldBy { task_id, task: holder.task, holder: holder.id });
+        }
+        Choice::KindDiffers(holder) => {
+            let (task_id, periodic) = (task_id.to_owned(), work.options.period.is_none());
+            return Err(VerbError::KindDiffers { task_id, periodic, holder: holder.id });
         }
         Choice::New => How::New,
         Choice::Append { after, behind } => {
@@ -148,8 +154,27 @@ fn enqueue_one<T: TablesMut>(
     if place.blocked.is_none() && tx.volatile.living().has_id(hash) {
         place.blocked = Some(Blocked::Body);
     }
-    store(tx, work, place, now)?;
+    store(tx, work, Some(task_id), place, now)?;
     Ok(Enqueued { id: work.id, how })
+}
+
+/// The id that the piece bears. Periodic work whose id is its task's name bears that of an earlier name, as long as
+/// unfinished work does (S4.10).
+fn id_of<'w, T: TablesMut>(
+    tx: &Transaction<'_, T>,
+    work: &'w NewWork,
+    task_id: &'w str,
+) -> Result<&'w str, TableError> {
+    if work.options.period.is_none() || task_id != work.lane.task {
+        return Ok(task_id);
+    }
+    for id in std::iter::once(task_id).chain(work.aliases.iter().copied()) {
+        let held = holders(tx, work, id, id_hash(id), Reach::Oldest)?;
+        if held.iter().any(|holder| holder.state != WorkState::Quarantined) {
+            return Ok(id);
+        }
+    }
+    Ok(task_id)
 }
 
 /// What a look before the transaction would have shown.
@@ -191,10 +216,11 @@ struct Place {
 fn store<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     work: &NewWork,
+    task_id: Option<&str>,
     place: Place,
     now: WallTime,
 ) -> Result<(), VerbError> {
-    let (record, spec) = make(tx, work, place, now)?;
+    let (record, spec) = make(tx, work, task_id, place, now)?;
     put(tx, &record, &spec)
 }
 
@@ -202,6 +228,7 @@ fn store<T: TablesMut>(
 fn make<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     work: &NewWork,
+    task_id: Option<&str>,
     place: Place,
     now: WallTime,
 ) -> Result<(WorkRecord, Vec<u8>), VerbError> {
@@ -210,8 +237,7 @@ fn make<T: TablesMut>(
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
     record.boost_millis = work.boost_millis;
-    start::begin(&mut record, work.start, place.blocked, now);
-    let task_id = work.unique.as_ref().map(|(task_id, _)| task_id.as_str());
+    start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
     let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
     Ok((record, spec))
 }

@@ -18,6 +18,7 @@ mod rescue;
 mod settle;
 mod suspect;
 mod types;
+mod waits;
 
 pub(crate) use look::Snapshot;
 pub use types::{
@@ -106,6 +107,23 @@ pub trait Verbs: Look {
 
     /// Cancels what the target names; answers each piece that was unfinished. Quarantined work is left as it is.
     fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError>;
+
+    /// Lets the next run of periodic work be at this moment, or where it would have been without one (S5.6); answers the
+    /// pieces that the target names and that are unfinished and periodic.
+    ///
+    /// Of a running piece it is the run after this one. The claim of that run takes it.
+    fn override_next(
+        &mut self,
+        target: &Target,
+        at: Option<WallTime>,
+        now: WallTime,
+    ) -> Result<Vec<WorkId>, VerbError>;
+
+    /// Makes every wait by duration as long as it was to be, after the clock was set back (S8.1); answers how many moved.
+    ///
+    /// Times that name a moment of the wall clock stay. A slot of a period moves only where its wait has grown by more than
+    /// the period. `rescue` does the same where it finds that the clock was set back while no process ran.
+    fn clamp(&mut self, now: WallTime) -> Result<usize, VerbError>;
 
     /// Keeps the last progress of running attempts; stale ones are passed over.
     fn progress(&mut self, batch: &[(Attempt, Vec<u8>)]) -> Result<(), VerbError>;
