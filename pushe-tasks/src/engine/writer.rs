@@ -241,7 +241,7 @@ impl Writer {
             Read::Facts(reply) => {
                 // Whether it works, and still stands in its place, shows when it is asked to write.
                 let _ = self.store.write(&mut |_| ());
-                let _ = reply.send(Ok(self.store.facts().clone()));
+                reply.send(Ok(self.store.facts().clone()));
             }
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
         }
