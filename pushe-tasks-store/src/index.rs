@@ -20,6 +20,9 @@ pub(crate) mod class {
     /// Ready pieces that run alone, apart from the others, so that no claim of those meets them.
     pub(crate) const SUSPECT: u8 = 8;
 
+    /// Pieces that may start along with other work before their due time, by that time.
+    pub(crate) const FLEXIBLE: u8 = 9;
+
     /// Whether a piece in this class is ready.
     pub(crate) const fn is_ready(class: u8) -> bool {
         matches!(class, READY | SUSPECT)
@@ -40,6 +43,7 @@ pub(crate) fn order_key(record: &WorkRecord) -> OrderKey {
             Filed::Ready if record.is_suspect() => place(class::SUSPECT, record.lane.0, record.order_key()),
             Filed::Ready => place(class::READY, record.lane.0, record.order_key()),
             Filed::Delayed => place(class::DELAYED, 0, record.due.as_millis()),
+            Filed::Flexible => place(class::FLEXIBLE, 0, record.due.as_millis()),
         },
         WorkState::Blocked => match record.blocked {
             Some(Blocked::Body) => place(class::BLOCKED_BODY, 0, 0),

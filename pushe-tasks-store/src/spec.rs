@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::id::WorkId;
+use crate::period::StoredPeriod;
 use crate::time::WallTime;
 use crate::wire::{Damage, Reader, Writer};
 
@@ -78,6 +79,8 @@ pub struct StoredOptions {
     pub expires: Option<WallTime>,
     /// What a lost constraint does to a running attempt.
     pub on_lost: OnLost,
+    /// When periodic work runs; `None` for work that runs once.
+    pub period: Option<StoredPeriod>,
 }
 
 impl Default for StoredOptions {
@@ -91,6 +94,7 @@ impl Default for StoredOptions {
             timeout: None,
             expires: None,
             on_lost: OnLost::Stop,
+            period: None,
         }
     }
 }
@@ -158,6 +162,10 @@ impl WorkSpec {
         if options.on_lost == OnLost::Finish {
             out.u8(TAG_FINISHES);
         }
+        if let Some(period) = &options.period {
+            out.u8(TAG_PERIOD);
+            period.encode(&mut out);
+        }
         out.seal(id.as_bytes())
     }
 
@@ -182,6 +190,7 @@ impl WorkSpec {
                 TAG_JITTER => options.jitter = f64::from_le_bytes(from.fixed("jitter")?),
                 TAG_EXPIRES => options.expires = Some(WallTime::from_millis(from.signed("expires")?)),
                 TAG_FINISHES => options.on_lost = OnLost::Finish,
+                TAG_PERIOD => options.period = Some(StoredPeriod::decode(&mut from)?),
                 _ => return Err(Damage::Shape("tag")),
             }
         }
@@ -219,10 +228,12 @@ const TAG_TIMEOUT: u8 = 6;
 const TAG_JITTER: u8 = 7;
 const TAG_EXPIRES: u8 = 8;
 const TAG_FINISHES: u8 = 9;
+const TAG_PERIOD: u8 = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::period::Rhythm;
 
     #[test]
     fn a_spec_reads_back_whole() {
@@ -241,6 +252,7 @@ mod tests {
             timeout: Some(Duration::from_secs(600)),
             expires: Some(WallTime::from_millis(-5)),
             on_lost: OnLost::Finish,
+            period: Some(StoredPeriod::new(Rhythm::Every(Duration::from_secs(3600)))),
         };
         let full = WorkSpec::new(Some("upload/ä".to_owned()), options, envelope);
         let bytes = full.encode(id);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::time::WallTime;
 use crate::verbs::Lane;
 
 /// Numbers that only grow; they are stored once per transaction.
@@ -18,6 +19,8 @@ pub(crate) struct Counters {
     pub(crate) sequence: u64,
     /// The newest lane.
     pub(crate) lane: u32,
+    /// The latest moment that a verb was told.
+    pub(crate) clock: WallTime,
 }
 
 /// The bodies that live in this process: from the claim of their attempt until the store is told of their end.
@@ -122,6 +125,8 @@ pub(crate) struct Volatile {
     /// Whether this process has taken over the store: orphans found later are not the work of a crash.
     rescued: bool,
     pub(crate) counters: Counters,
+    /// No stored piece has a greater id; it is not taken back, since it is a bound and no count.
+    newest: Option<WorkId>,
     log: Vec<Undo>,
     /// The counters as they were when the log was last empty.
     kept: Counters,
@@ -185,6 +190,21 @@ impl Volatile {
     pub(crate) fn set_rescued(&mut self) {
         self.log.push(Undo::Rescued(self.rescued));
         self.rescued = true;
+    }
+
+    /// Whether a piece with this id may be stored already.
+    pub(crate) fn may_be_stored(&self, work: WorkId) -> bool {
+        self.newest.is_some_and(|newest| work <= newest)
+    }
+
+    /// Notes that a piece with this id is stored.
+    pub(crate) fn note_stored(&mut self, work: WorkId) {
+        self.newest = self.newest.max(Some(work));
+    }
+
+    /// Notes the present moment: a process that finds an earlier one knows that the clock was set back.
+    pub(crate) fn saw(&mut self, now: WallTime) {
+        self.counters.clock = self.counters.clock.max(now);
     }
 
     /// The next store sequence number.
@@ -368,7 +388,7 @@ mod tests {
 
         assert_eq!(volatile.lanes()[&lane].ready, 1);
         assert_eq!(volatile.lane_id(&Lane::of("b")), None);
-        assert_eq!(volatile.counters, Counters { commit: 0, sequence: 0, lane: 1 });
+        assert_eq!(volatile.counters, Counters { lane: 1, ..Counters::default() });
         assert!(volatile.living().has(attempt(1, 1)) && volatile.living().has_id(7));
         assert!(!volatile.living().has_work(attempt(2, 1).work));
     }

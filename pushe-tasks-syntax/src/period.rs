@@ -15,10 +15,8 @@ const LONGEST_LATENESS: i64 = 60_000;
 /// Where the slots lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid<Z> {
-    /// At `anchor + number · every`.
+    /// This long after each other, from the first one on.
     Every {
-        /// The time of slot 0.
-        anchor: i64,
         /// The period, more than zero.
         every: i64,
     },
@@ -94,7 +92,7 @@ impl<Z: Zone> Grid<Z> {
     /// The first slot behind `slot` that is later than `moment`.
     pub fn first_after(&self, slot: Slot, moment: i64) -> Option<Slot> {
         match self {
-            Self::Every { every, .. } => {
+            Self::Every { every } => {
                 let behind = moment.checked_sub(slot.at)?.max(0);
                 self.later(slot, u64::try_from(behind / every).ok()?.checked_add(1)?)
             }
@@ -121,7 +119,7 @@ impl<Z: Zone> Grid<Z> {
             return slot;
         }
         match self {
-            Self::Every { every, .. } => {
+            Self::Every { every } => {
                 let passed = u64::try_from((moment - slot.at) / every).unwrap_or(0);
                 self.later(slot, (passed + 1).saturating_sub(keep)).unwrap_or(slot)
             }
@@ -137,7 +135,7 @@ impl<Z: Zone> Grid<Z> {
 
     /// The slot so many further on.
     fn later(&self, slot: Slot, count: u64) -> Option<Slot> {
-        let Self::Every { every, .. } = self else { return None };
+        let Self::Every { every } = self else { return None };
         let at = i64::try_from(count).ok()?.checked_mul(*every)?.checked_add(slot.at)?;
         Some(Slot { number: slot.number.checked_add(count)?, at })
     }

@@ -270,7 +270,7 @@ impl World {
             if record.state == WorkState::Enqueued {
                 match record.filed {
                     Filed::Ready => *ready.entry(record.lane).or_default() += 1,
-                    Filed::Delayed => {
+                    Filed::Delayed | Filed::Flexible => {
                         next_due = Some(next_due.map_or(record.due, |due| due.min(record.due)));
                     }
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::period::{NextSlot, PeriodEnd};
 use crate::record::{AttemptRecord, WorkRecord};
 use crate::rules::{retention, start};
 use crate::state::{AttemptEnd, Reason, WorkState};
@@ -26,9 +27,9 @@ pub(crate) struct Ended<'s> {
 pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at: WallTime) -> Ended<'s> {
     let (end, error) = match settlement {
         Settlement::Succeeded { .. } => (AttemptEnd::Succeeded, ""),
-        Settlement::Failed { end, error, .. } | Settlement::Retry { end, error, .. } => {
-            (*end, error.as_str())
-        }
+        Settlement::Failed { end, error, .. }
+        | Settlement::Retry { end, error, .. }
+        | Settlement::Period { end, error, .. } => (*end, error.as_str()),
         Settlement::Snooze { .. } => (AttemptEnd::Snoozed, ""),
         Settlement::Return { .. } => (AttemptEnd::Returned, ""),
         Settlement::Quarantine { error, .. } => (AttemptEnd::Quarantined, error.as_str()),
@@ -52,6 +53,7 @@ pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at
             record.reason = None;
             start::later(record, at, *after);
         }
+        Settlement::Period { how, next, .. } => end_period(record, *how, next, at),
         Settlement::Snooze { after } => {
             record.snoozes = record.snoozes.saturating_add(1);
             record.reason = None;
@@ -69,6 +71,19 @@ pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at
         Settlement::Quarantine { reason, .. } => set_aside(record, *reason),
     }
     Ended { error, output, dropped }
+}
+
+/// Counts the period that is over, and begins the next (S1.11, S5.4).
+fn end_period(record: &mut WorkRecord, how: PeriodEnd, next: &NextSlot, at: WallTime) {
+    (record.retries, record.reason, record.progress) = (0, None, None);
+    if let Some(period) = record.period.as_deref_mut()
+        && how != PeriodEnd::LeftOut
+    {
+        period.done = period.done.saturating_add(1);
+        period.failed = if how == PeriodEnd::Failed { period.failed.saturating_add(1) } else { 0 };
+        period.last_began = period.began;
+    }
+    start::next_slot(record, next, at);
 }
 
 /// Cancels an unfinished record; answers the attempt that its history no longer remembers (S1.14).
@@ -131,6 +146,10 @@ pub(crate) fn claim(record: &mut WorkRecord, alone: bool, now: WallTime) {
     record.state = WorkState::Running;
     record.claimed_at = Some(now);
     record.reason = None;
+    if let Some(period) = record.period.as_deref_mut() {
+        period.began.get_or_insert(now);
+        period.asked |= period.overridden.take().is_some();
+    }
 }
 
 /// Sets a record aside with its bytes and the reason (S1.13).

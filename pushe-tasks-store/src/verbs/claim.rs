@@ -5,7 +5,7 @@
 
 use crate::error::VerbError;
 use crate::id::{Attempt, WorkId};
-use crate::index::{OrderKey, class, order_key, until_range};
+use crate::index::{OrderKey, class, class_range, order_key, until_range};
 use crate::record::{Filed, WorkRecord};
 use crate::rows;
 use crate::rules::settlement;
@@ -22,11 +22,17 @@ use crate::verbs::{ClaimRequest, Claimed};
 /// The most pieces that one claim files as ready; what is left shows as a `next_due` that has passed.
 const PROMOTE: usize = 1_000;
 
+/// So many pieces that may start early are looked at by one claim.
+const EARLY: usize = 64;
+
 pub(super) fn claim<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     request: &ClaimRequest,
 ) -> Result<Vec<Claimed>, VerbError> {
-    promote(tx, request.now)?;
+    tx.volatile.saw(request.now);
+    promote(tx, class::DELAYED, request.now)?;
+    promote(tx, class::FLEXIBLE, request.now)?;
+    promote_early(tx, request.now)?;
     let suspect = match suspect::turn(tx, request)? {
         Turn::Alone(suspect) => return Ok(vec![*suspect]),
         Turn::NobodyElse => return Ok(Vec::new()),
@@ -53,10 +59,25 @@ pub(super) fn claim<T: TablesMut>(
 }
 
 /// Files delayed pieces that have fallen due as ready.
-fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
-    let (from, to) = until_range(class::DELAYED, now);
+fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, class: u8, now: WallTime) -> Result<(), TableError> {
+    let (from, to) = until_range(class, now);
     for (key, work) in rows::places(tx.tables, &from, &to, PROMOTE)? {
         if let Some(mut record) = standing(tx, key, work, now)? {
+            let stood = Stood::of(&record);
+            record.filed = Filed::Ready;
+            tx.shift(&stood, &record)?;
+        }
+    }
+    Ok(())
+}
+
+/// Files pieces as ready whose window is open, now that there is other work to do (S5.1). Of the many that may wait, those
+/// whose window closes first are looked at: what is not seen here runs at the end of its window.
+fn promote_early<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
+    let (from, to) = class_range(class::FLEXIBLE);
+    for (key, work) in rows::places(tx.tables, &from, &to, EARLY)? {
+        let Some(mut record) = standing(tx, key, work, now)? else { continue };
+        if record.period.as_ref().is_some_and(|period| period.early <= now) {
             let stood = Stood::of(&record);
             record.filed = Filed::Ready;
             tx.shift(&stood, &record)?;

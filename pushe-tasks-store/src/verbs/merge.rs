@@ -119,7 +119,7 @@ impl Merge {
 }
 
 /// The first key behind this one.
-fn after(mut key: OrderKey) -> OrderKey {
+pub(super) fn after(mut key: OrderKey) -> OrderKey {
     for byte in key.iter_mut().rev() {
         *byte = byte.wrapping_add(1);
         if *byte != 0 {

@@ -13,7 +13,7 @@ use crate::tables::{Table, TableError, TablesMut};
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::claim::standing;
 use crate::verbs::release::release_id;
-use crate::verbs::{RescueRequest, Rescued};
+use crate::verbs::{RescueRequest, Rescued, waits};
 
 pub(super) fn rescue<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -28,7 +28,11 @@ pub(super) fn rescue<T: TablesMut>(
         same_process: tx.volatile.rescued(),
         charge_within: request.charge_within,
     };
+    let set_back = request.now < tx.volatile.counters.clock;
     let rescued = orphans(tx, request, &crash)?;
+    if set_back {
+        waits::clamp(tx, request.now)?;
+    }
     unblock(tx, request)?;
     if let Some(boot) = request.boot
         && stored_boot != Some(boot)

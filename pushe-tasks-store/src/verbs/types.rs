@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::finding::{Finding, StoreHealth};
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::period::{NextSlot, PeriodEnd};
 use crate::record::WorkRecord;
 use crate::spec::{Envelope, StoredOptions, WorkSpec};
 use crate::state::{AttemptEnd, Reason, WorkState};
@@ -226,6 +227,17 @@ pub enum Settlement {
         error: String,
         /// The back-off, counted from the end of the attempt.
         after: Duration,
+    },
+    /// A period is over, and the work waits for its next slot (S1.11).
+    Period {
+        /// How the attempt ended.
+        end: AttemptEnd,
+        /// The text of its error; empty for none.
+        error: String,
+        /// What became of the period.
+        how: PeriodEnd,
+        /// The slot after it.
+        next: NextSlot,
     },
     /// It asked to run later; the attempt is given back (S1.9).
     Snooze {

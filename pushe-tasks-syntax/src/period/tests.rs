@@ -8,7 +8,7 @@ const DAY: i64 = 24 * HOUR;
 
 /// Hourly from the hour 100 on.
 const HOURLY: Plan<Utc> =
-    Plan { grid: Grid::Every { anchor: 100 * HOUR, every: HOUR }, flex: 0, missed: Missed::Once, min_gap: 0 };
+    Plan { grid: Grid::Every { every: HOUR }, flex: 0, missed: Missed::Once, min_gap: 0 };
 
 /// The slot of an hour.
 fn hour(number: u64) -> Slot {
@@ -59,7 +59,7 @@ fn s5_1_slots_lie_on_the_grid_whenever_a_run_ends() {
 #[test]
 fn s5_3_a_slot_is_missed_a_tenth_of_the_period_or_a_minute_after_its_time() {
     let check = |every, late, missed| {
-        let plan = Plan { grid: Grid::Every { anchor: 0, every }, ..HOURLY };
+        let plan = Plan { grid: Grid::Every { every }, ..HOURLY };
         let turn = plan.turn(Slot { number: 3, at: 3 * every }, 3 * every + late, false);
         assert_eq!((turn.slot.number, turn.missed), (3, missed), "{every} {late}");
     };
@@ -195,7 +195,7 @@ fn s8_1_a_grid_moves_back_when_the_clock_was_set_back_by_more_than_a_period() {
 
 #[test]
 fn the_end_of_time_is_no_slot() {
-    let plan = Plan { grid: Grid::Every { anchor: 0, every: i64::MAX / 2 }, ..HOURLY };
+    let plan = Plan { grid: Grid::Every { every: i64::MAX / 2 }, ..HOURLY };
     let last = Slot { number: 2, at: i64::MAX - 1 };
     assert_eq!(plan.next(last, i64::MAX, None), None);
     assert!(plan.turn(last, i64::MAX, false).runs);

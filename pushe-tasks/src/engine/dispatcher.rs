@@ -23,6 +23,7 @@ use super::isolation::Isolation;
 use super::lanes::Lanes;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
+use super::second_look::SecondLook;
 use super::settlement::settlement;
 use super::shared::Shared;
 use super::shutdown::Stopping;
@@ -31,9 +32,8 @@ use super::spread::SPREAD;
 use super::tasks::TaskState;
 use super::trouble::Trouble;
 use crate::clock::{MonoTime, WallTime};
-use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::constraint::kinds::ConstraintKinds;
-use crate::context::TaskContext;
+use crate::context::{Reports, TaskContext};
 use crate::random::unit;
 use crate::scheduler::TaskScheduler;
 
@@ -192,7 +192,7 @@ impl Dispatcher {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
             }
-            Event::ReadAgain(attempt, readings) => self.read_again(attempt, readings),
+            Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
             Event::Wait(id, reply) => {
                 let waiters = self.waiters.entry(id).or_default();
                 waiters.retain(|waiter| !waiter.is_closed());
@@ -286,30 +286,29 @@ impl Dispatcher {
             signal.ask(Reason::ConstraintLost);
             return self.ended(attempt, Ended::Dropped);
         }
-        match self.conditions.read_again(&conditions) {
+        match self.conditions.look_again(&conditions) {
             None => self.begin(attempt, task, claim, signal),
-            Some(read) => {
+            Some(looks) => {
                 self.checking.insert(attempt, claim);
                 let events = Arc::clone(&self.shared.events);
-                tokio::spawn(async move { events.send(Event::ReadAgain(attempt, read.await)) });
+                tokio::spawn(async move { events.send(Event::LookedAgain(attempt, looks.await)) });
             }
         }
     }
 
     /// Begins an attempt if what it needs still holds, or gives it back.
-    fn read_again(&mut self, attempt: Attempt, readings: Vec<(SourceKey, ErasedReading)>) {
-        for (key, reading) in readings {
-            // A source that could not be read says nothing against what its monitor knows.
-            if matches!(reading, ErasedReading::Known(_)) {
-                self.conditions.observe(&key, reading);
-                self.lanes_changed = true;
-            }
+    fn looked_again(&mut self, attempt: Attempt, looks: Vec<SecondLook>) {
+        let now = self.shared.clock.mono();
+        self.lanes_changed |= !looks.is_empty();
+        let mut known = true;
+        for look in looks {
+            known &= self.conditions.confirm(look, now);
         }
         let Some(claim) = self.checking.remove(&attempt) else { return };
         let Some(live) = self.live.get(attempt) else { return };
         let (task, signal) = (live.task, Arc::clone(&live.signal));
         let needed = self.lanes.get(live.lane).map_or(&[][..], |lane| &lane.conditions);
-        if live.phase == Phase::Running && self.conditions.all_open(needed, self.shared.clock.mono()) {
+        if known && live.phase == Phase::Running && self.conditions.all_open(needed, now) {
             self.begin(attempt, task, claim, signal);
         } else {
             signal.ask(Reason::ConstraintLost);
@@ -327,7 +326,7 @@ impl Dispatcher {
             claim.record.progress,
             Arc::clone(&shared.states),
             Arc::clone(&signal),
-            Arc::clone(&shared.requests),
+            Reports { writer: Arc::clone(&shared.requests), room: Arc::clone(&shared.side_room) },
             scheduler.clone(),
         );
         let output_limit = shared.limits.output;

@@ -170,7 +170,7 @@ impl Writer {
             }
             for _ in 0..LATE_LOOKS {
                 let writes = std::mem::take(&mut intake.writes);
-                done.extend(writes.into_iter().map(|write| verb::apply(verbs, write, now)));
+                verb::apply_all(verbs, writes, now, &mut done);
                 if group == Group::Ends {
                     break;
                 }
@@ -252,7 +252,7 @@ impl Writer {
         if let Err(error) = self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
             answer = Err(error.into());
         }
-        let _ = reply.send(answer);
+        reply.send(answer);
     }
 }
 
