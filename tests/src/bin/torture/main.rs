@@ -6,9 +6,12 @@
 mod application;
 mod arguments;
 mod figures;
+mod fsync_fail;
 mod harness;
 mod kill;
 mod ledger;
+mod mount;
+mod power_cut;
 
 use std::process::ExitCode;
 
@@ -19,7 +22,8 @@ use figures::Figures;
 type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
 
 /// Name, cycles where the call names none, and what it does.
-const COMMANDS: &[(&str, u64, Run)] = &[("kill", 200, kill::run)];
+const COMMANDS: &[(&str, u64, Run)] =
+    &[("fsync-fail", 1, fsync_fail::run), ("kill", 200, kill::run), ("power-cut", 40, power_cut::run)];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
