@@ -223,13 +223,13 @@ async fn large_calls_fill_the_room_by_their_bytes() {
     let world = World::new().await;
     let mut callers = JoinSet::new();
     // 64 MiB are the room, and each of these takes 1 MiB of payload and some more.
-    for _ in 0..200 {
+    for _ in 0..70 {
         let scheduler = world.scheduler.clone();
         callers.spawn(
             async move { Schedule::<Idle>::new(vec![7; (1 << 20) - 16]).on(&scheduler).await.unwrap() },
         );
     }
-    let health = world.until(|health| health.callers_waiting == 200 - 63).await;
+    let health = world.until(|health| health.callers_waiting == 70 - 63).await;
     assert!(health.queue_depth <= 63 + 16, "{}", health.queue_depth);
     world.sluice.let_through(u64::MAX / 2);
     while let Some(ended) = callers.join_next().await {
