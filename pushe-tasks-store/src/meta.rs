@@ -127,7 +127,9 @@ impl Counters {
         let commit = from.varint("commit")?;
         let sequence = from.varint("sequence")?;
         let lane = from.small("lane")?;
-        Ok(Self { commit, sequence, lane, clock: WallTime::from_millis(from.signed("clock")?) })
+        // A store that an earlier build has written last says nothing of the clock.
+        let clock = if from.is_at_end() { 0 } else { from.signed("clock")? };
+        Ok(Self { commit, sequence, lane, clock: WallTime::from_millis(clock) })
     }
 }
 
@@ -214,6 +216,16 @@ mod tests {
         opened(&mut tables).unwrap();
         write(&mut tables, STORE, |out| out.varint(STORE_FORMAT + 1)).unwrap();
         assert_eq!(opened(&mut tables), Err(OpenFault::Newer { found: STORE_FORMAT + 1 }));
+    }
+
+    #[test]
+    fn counters_of_a_build_that_kept_no_clock_read_back() {
+        let mut tables = MemoryTables::default();
+        opened(&mut tables).unwrap();
+        write(&mut tables, COUNTERS, |out| [7, 8, 9].into_iter().for_each(|count| out.varint(count)))
+            .unwrap();
+        let counters = open(&mut tables, [1; 16], None).unwrap().volatile.counters;
+        assert_eq!(counters, Counters { commit: 7, sequence: 8, lane: 9, clock: WallTime::default() });
     }
 
     #[test]
