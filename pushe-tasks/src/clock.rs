@@ -1,6 +1,6 @@
 //! The clock seam: the only place where time enters the engine.
 //!
-//! Invariant: `SystemTime::now`, `Instant::now` and `tokio::time` appear in this file and nowhere else.
+//! Invariant: `SystemTime::now`, `Instant::now` and `tokio::time` appear here and nowhere else.
 
 use std::fmt;
 use std::future::Future;
@@ -8,6 +8,9 @@ use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use pushe_tasks_store::WallTime;
+
+#[cfg(test)]
+pub(crate) mod paused;
 
 /// A moment on the monotonic clock: time since an origin that the clock chose when it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,35 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::clock::{Sleep, WallTime};
-
-/// Tokio's paused time as a clock.
-#[derive(Debug)]
-struct Paused(tokio::time::Instant);
-
-#[expect(clippy::disallowed_methods, reason = "a test clock")]
-impl Clock for Paused {
-    fn wall(&self) -> WallTime {
-        WallTime::from_millis(0)
-    }
-
-    fn mono(&self) -> MonoTime {
-        MonoTime::from_origin(self.0.elapsed())
-    }
-
-    fn sleep_until(&self, moment: MonoTime) -> Sleep {
-        Box::pin(tokio::time::sleep_until(self.0 + moment.since_origin()))
-    }
-
-    fn sleep_until_wall(&self, _: WallTime) -> Sleep {
-        // Its wall clock stands still.
-        Box::pin(std::future::pending())
-    }
-
-    fn boot_id(&self) -> Option<[u8; 16]> {
-        None
-    }
-}
+use crate::clock::paused::Paused;
 
 /// One step of a watch.
 #[derive(Clone, Copy)]
@@ -93,7 +65,7 @@ impl Source for Scripted {
 fn run(length: u64, scripts: &[&[Step]]) -> (Vec<(u64, String)>, Vec<u64>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
-        let clock = Arc::new(Paused(tokio::time::Instant::now()));
+        let clock = Arc::new(Paused::new());
         let source = Scripted {
             scripts: scripts.iter().map(|script| script.to_vec()).collect(),
             begun: AtomicUsize::new(0),

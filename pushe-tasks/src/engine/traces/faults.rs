@@ -48,7 +48,7 @@ impl Source for Broken {
             }
             How::Dies(dead) if dead.load(Ordering::SeqCst) => {}
             How::Sleeps => {
-                tokio_sleep(millis(100)).await;
+                Paused::new().sleep_until(MonoTime::from_origin(millis(100))).await;
                 publish(&out, self.truth.read(&()).await);
                 std::future::pending::<()>().await;
             }

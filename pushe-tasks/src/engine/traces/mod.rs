@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pushe_tasks_store::{MemoryStore, RescueRequest, Store as _, WallTime, WorkState};
+use pushe_tasks_store::{MemoryStore, RescueRequest, Store as _, WorkState};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -15,7 +15,8 @@ use super::mailbox::Mailbox;
 use super::message::Event;
 use super::shared::{Limits, Shared};
 use super::writer::Writer;
-use crate::clock::{Clock, MonoTime, Sleep};
+use crate::clock::paused::Paused;
+use crate::clock::{Clock, MonoTime};
 use crate::constraint::kinds::{ConstraintKinds, Machine};
 use crate::constraint::{
     Manual, NetworkOverride, NetworkSource, NetworkState, Reading, Source, WhereUnknown, publish,
@@ -38,40 +39,6 @@ mod release;
 /// The network's damping, as CONSTRAINTS states it.
 const RISE: Duration = Duration::from_secs(1);
 const FALL: Duration = Duration::from_secs(5);
-
-/// Tokio's paused time as a clock whose wall moves with it.
-#[derive(Debug)]
-struct Paused(tokio::time::Instant);
-
-#[expect(clippy::disallowed_methods, reason = "a test clock")]
-impl Clock for Paused {
-    fn wall(&self) -> WallTime {
-        WallTime::from_millis(1_000_000_000_000).plus(self.0.elapsed())
-    }
-
-    fn mono(&self) -> MonoTime {
-        MonoTime::from_origin(self.0.elapsed())
-    }
-
-    fn sleep_until(&self, moment: MonoTime) -> Sleep {
-        let at = self.0.checked_add(moment.since_origin());
-        Box::pin(async move {
-            match at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        })
-    }
-
-    fn sleep_until_wall(&self, moment: WallTime) -> Sleep {
-        let left = moment.since(self.wall());
-        Box::pin(tokio::time::sleep(left))
-    }
-
-    fn boot_id(&self) -> Option<[u8; 16]> {
-        None
-    }
-}
 
 /// A generator with a seed.
 #[derive(Debug)]
@@ -169,7 +136,7 @@ impl World {
         source: impl Source<Key = (), State = NetworkState>,
         max_running: u64,
     ) -> Self {
-        let paused = Arc::new(Paused(tokio_now()));
+        let paused = Arc::new(Paused::new());
         let clock: Arc<dyn Clock> = paused.clone();
         let randomness: Arc<dyn Randomness> = Arc::new(Seeded(Mutex::new(fastrand::Rng::with_seed(1))));
         let ledger =
@@ -249,15 +216,6 @@ impl World {
 
 fn state(met: bool) -> NetworkState {
     if met { NetworkState::routed() } else { NetworkState::offline() }
-}
-
-fn tokio_now() -> tokio::time::Instant {
-    tokio::time::Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test clock")]
-async fn tokio_sleep(length: Duration) {
-    tokio::time::sleep(length).await;
 }
 
 /// Runs a body in paused time, with a loop that drives the engine beside it.
