@@ -12,7 +12,9 @@ use pushe_tasks_syntax::rules;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{Constraint, ConstraintDecodeError, Damping, NetworkSource, Reading, Source, Verdict, publish};
+use super::{
+    Constraint, ConstraintDecodeError, Damping, NetworkSource, Reading, Source, Verdict, publish, stored,
+};
 use crate::clock::{Clock, MonoTime, WallTime};
 use crate::random::{Randomness, unit};
 
@@ -167,19 +169,11 @@ impl Constraint for Reach {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        match bytes {
-            [Self::FORMAT, place @ ..] => {
-                let place = std::str::from_utf8(place)
-                    .map_err(|_| ConstraintDecodeError::new("its place is no text"))?;
-                let this = Self::new(place);
-                this.verify().map_err(ConstraintDecodeError::new)?;
-                Ok(this)
-            }
-            [format, ..] if *format > Self::FORMAT => {
-                Err(ConstraintDecodeError::new(format!("format {format} is newer than this program")))
-            }
-            _ => Err(ConstraintDecodeError::new("the bytes are no such constraint")),
-        }
+        let place = std::str::from_utf8(stored::fields(bytes, Self::FORMAT)?)
+            .map_err(|_| ConstraintDecodeError::new("its place is no text"))?;
+        let this = Self::new(place);
+        this.verify().map_err(ConstraintDecodeError::new)?;
+        Ok(this)
     }
 
     fn verify(&self) -> Result<(), String> {

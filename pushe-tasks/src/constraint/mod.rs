@@ -28,6 +28,7 @@ mod requirement;
 mod safety;
 mod source;
 mod storage;
+mod stored;
 #[cfg(feature = "time-window")]
 mod window;
 

@@ -11,7 +11,7 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
-use super::{Constraint, ConstraintDecodeError, Damping, Reading, Source, Verdict, publish};
+use super::{Constraint, ConstraintDecodeError, Damping, Reading, Source, Verdict, publish, stored};
 use crate::clock::WallTime;
 
 /// A day of the week.
@@ -191,12 +191,9 @@ impl Constraint for TimeWindow {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        let wrong = || ConstraintDecodeError::new("the bytes are no time window");
-        let &[format, quiet, days, f0, f1, t0, t1, ref zone @ ..] = bytes else { return Err(wrong()) };
-        if format > Self::FORMAT {
-            return Err(ConstraintDecodeError::new(format!("format {format} is newer than this program")));
-        }
-        let zone = std::str::from_utf8(zone).map_err(|_| wrong())?;
+        let fields = stored::fields(bytes, Self::FORMAT)?;
+        let &[quiet, days, f0, f1, t0, t1, ref zone @ ..] = fields else { return Err(stored::no_such()) };
+        let zone = std::str::from_utf8(zone).map_err(|_| stored::no_such())?;
         let this = Self {
             from: Ok(u16::from_le_bytes([f0, f1])),
             to: Ok(u16::from_le_bytes([t0, t1])),
@@ -206,8 +203,8 @@ impl Constraint for TimeWindow {
         };
         let whole =
             [&this.from, &this.to].into_iter().all(|time| time.as_ref().is_ok_and(|time| *time < MINUTES));
-        if format != Self::FORMAT || quiet > Self::QUIET || days > EVERY_DAY || !whole {
-            return Err(wrong());
+        if quiet > Self::QUIET || days > EVERY_DAY || !whole {
+            return Err(stored::no_such());
         }
         Ok(this)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::NetworkSource;
 use super::state::{Metered, NetworkReach, NetworkState, Roaming};
 use crate::clock::WallTime;
+use crate::constraint::stored;
 use crate::constraint::{Answer, Constraint, ConstraintDecodeError, Damping, Source, Verdict};
 use crate::options::NetworkType;
 
@@ -139,18 +140,11 @@ impl Constraint for NetworkConstraint {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        match *bytes {
-            [Self::FORMAT, code] => {
-                let needs = Needs::ALL.into_iter().find(|needs| *needs as u8 == code);
-                needs.map(Self::new).ok_or_else(|| {
-                    ConstraintDecodeError::new(format!("this program knows no network type with code {code}"))
-                })
-            }
-            [format, ..] if format > Self::FORMAT => {
-                Err(ConstraintDecodeError::new(format!("format {format} is newer than this program")))
-            }
-            _ => Err(ConstraintDecodeError::new("the bytes are no network constraint")),
-        }
+        let &[code] = stored::fields(bytes, Self::FORMAT)? else { return Err(stored::no_such()) };
+        let needs = Needs::ALL.into_iter().find(|needs| *needs as u8 == code);
+        needs.map(Self::new).ok_or_else(|| {
+            ConstraintDecodeError::new(format!("this program knows no network type with code {code}"))
+        })
     }
 
     fn key(&self) -> <NetworkSource as Source>::Key {}
@@ -307,7 +301,7 @@ mod tests {
         assert_eq!(error(&[1, 9]), "this program knows no network type with code 9");
         assert_eq!(error(&[2, 1, 7]), "format 2 is newer than this program");
         for bytes in [&[][..], &[1], &[1, 1, 0], &[0, 1]] {
-            assert_eq!(error(bytes), "the bytes are no network constraint");
+            assert_eq!(error(bytes), "the bytes are no such constraint");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Constraint, ConstraintDecodeError, Damping, Reading, Source, Verdict, publish};
+use super::{Constraint, ConstraintDecodeError, Damping, Reading, Source, Verdict, publish, stored};
 use crate::clock::{Clock, WallTime};
 
 mod sysfs;
@@ -138,16 +138,6 @@ impl Source for PowerSource {
 }
 
 /// Reads the stored form of a constraint that has no values.
-fn decode_unit(bytes: &[u8]) -> Result<(), ConstraintDecodeError> {
-    match *bytes {
-        [FORMAT] => Ok(()),
-        [format, ..] if format > FORMAT => {
-            Err(ConstraintDecodeError::new(format!("format {format} is newer than this program")))
-        }
-        _ => Err(ConstraintDecodeError::new("the bytes are no such constraint")),
-    }
-}
-
 const FORMAT: u8 = 1;
 
 /// Work that runs while the device is charging: powered from outside, or its battery full.
@@ -175,7 +165,7 @@ impl Constraint for Charging {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        decode_unit(bytes).map(|()| Self)
+        stored::no_fields(bytes, FORMAT).map(|()| Self)
     }
 
     fn key(&self) {}
@@ -212,7 +202,7 @@ impl Constraint for BatteryNotLow {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        decode_unit(bytes).map(|()| Self)
+        stored::no_fields(bytes, FORMAT).map(|()| Self)
     }
 
     fn key(&self) {}

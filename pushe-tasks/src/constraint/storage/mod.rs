@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Constraint, ConstraintDecodeError, Damping, Reading, Source, Verdict, publish};
+use super::{Constraint, ConstraintDecodeError, Damping, Reading, Source, Verdict, publish, stored};
 use crate::clock::{Clock, MonoTime, WallTime};
 
 mod room;
@@ -204,10 +204,6 @@ fn check(state: &StorageState) -> Verdict {
     Verdict::hold(format!("low on room: {available_mib} of {total_mib} MiB are free"))
 }
 
-fn newer(format: u8) -> ConstraintDecodeError {
-    ConstraintDecodeError::new(format!("format {format} is newer than this program"))
-}
-
 impl Constraint for StorageNotLow {
     const KIND: &'static str = "storage-not-low";
     type Source = StorageSource;
@@ -217,11 +213,7 @@ impl Constraint for StorageNotLow {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        match *bytes {
-            [FORMAT] => Ok(Self),
-            [format, ..] if format > FORMAT => Err(newer(format)),
-            _ => Err(ConstraintDecodeError::new("the bytes are no such constraint")),
-        }
+        stored::no_fields(bytes, FORMAT).map(|()| Self)
     }
 
     fn key(&self) -> StoragePlace {
@@ -257,12 +249,10 @@ impl Constraint for DirectoryNotLow {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError> {
-        match bytes {
-            [FORMAT, path @ ..] if !path.is_empty() => std::str::from_utf8(path)
-                .map(StorageNotLow::at)
-                .map_err(|_| ConstraintDecodeError::new("its path is no text")),
-            [format, ..] if *format > FORMAT => Err(newer(*format)),
-            _ => Err(ConstraintDecodeError::new("the bytes are no such constraint")),
+        match std::str::from_utf8(stored::fields(bytes, FORMAT)?) {
+            Ok("") => Err(stored::no_such()),
+            Ok(path) => Ok(StorageNotLow::at(path)),
+            Err(_) => Err(ConstraintDecodeError::new("its path is no text")),
         }
     }
 

@@ -117,7 +117,7 @@ fn the_stored_form_is_kept() {
     for bytes in
         [&[][..], &[1], &[1, 2, 127, 0, 0, 0, 0], &[1, 0, 255, 0, 0, 0, 0], &[1, 0, 127, 0xa0, 5, 0, 0]]
     {
-        assert_eq!(error(bytes), "the bytes are no time window");
+        assert_eq!(error(bytes), "the bytes are no such constraint");
     }
 }
 
