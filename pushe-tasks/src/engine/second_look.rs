@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use super::conditions::Conditions;
 use crate::clock::MonoTime;
-use crate::constraint::Verdict;
-use crate::constraint::erased::{ErasedReading, SourceKey};
+use crate::constraint::erased::{ErasedConstraint, ErasedReading, SourceKey};
 
 /// So long a source may take to be read once more.
 const LONGEST_READ: Duration = Duration::from_secs(1);
@@ -91,10 +90,8 @@ impl Conditions {
     /// Whether some condition judges the two readings of its source differently.
     fn contradicts(&self, key: &SourceKey, one: &ErasedReading, other: &ErasedReading) -> bool {
         let wall = self.clock.wall();
-        let of_it = self.list.iter().filter(|condition| condition.constraint.source() == Some(key));
-        let is_met = |verdict: Verdict| matches!(verdict, Verdict::Met { .. });
-        of_it
-            .into_iter()
-            .any(|it| is_met(it.constraint.check(one, wall)) != is_met(it.constraint.check(other, wall)))
+        let mut of_it = self.list.iter().filter(|condition| condition.constraint.source() == Some(key));
+        let is_met = |constraint: &dyn ErasedConstraint, reading| constraint.check(reading, wall).is_met();
+        of_it.any(|it| is_met(&*it.constraint, one) != is_met(&*it.constraint, other))
     }
 }
