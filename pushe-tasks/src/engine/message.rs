@@ -11,7 +11,7 @@ use pushe_tasks_store::{
 use tokio::sync::oneshot;
 
 use super::credit::CreditUpdate;
-use crate::clock::MonoTime;
+use crate::clock::{MonoTime, WallTime};
 use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::explain::Standing;
 use crate::health::EngineHealth;
@@ -55,6 +55,9 @@ pub(crate) enum Request {
 pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
+    OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    /// The clock was set back.
+    Clamp,
     Settle(Settle),
     Release(Attempt),
     Progress(Attempt, Vec<u8>),
