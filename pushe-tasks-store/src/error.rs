@@ -77,6 +77,9 @@ pub enum StoreError {
     /// The store does not work until it is opened anew.
     #[error("the store has failed: {0}")]
     Failed(String),
+    /// Stores of this kind cannot do it.
+    #[error("stores of this kind have no tables of the application; use the embedded store on a file")]
+    Unsupported,
 }
 
 /// A verb was refused and changed nothing; the transaction goes on without it.

@@ -45,9 +45,11 @@ pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};
 pub use time::WallTime;
+#[cfg(feature = "redb")]
+pub use verbs::Transact;
 pub use verbs::{
     Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved, NewWork, Policy,
     RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts, StoredConstraint, Target,
-    Verbs, WorkView,
+    Verbs, Verdict, WorkView,
 };
 pub use wire::Damage;

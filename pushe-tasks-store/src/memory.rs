@@ -93,7 +93,10 @@ impl Store for MemoryStore {
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         // What a panic within the transaction before has left.
         self.undo();
-        let finished = match transaction::apply(&mut self.tables, &mut self.volatile, body) {
+        let finished = match transaction::apply(&mut self.tables, &mut self.volatile, &mut |verbs| {
+            body(verbs);
+            false
+        }) {
             Ok(finished) => finished,
             Err(error) => {
                 self.undo();

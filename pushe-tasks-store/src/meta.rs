@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::id::LaneId;
+use crate::id::{LaneId, WorkId};
 use crate::index::{class, class_range, lane_of};
 use crate::rows;
 use crate::tables::{Table, TableError, Tables, TablesMut};
@@ -105,6 +105,11 @@ fn load<T: Tables>(tables: &T, volatile: &mut Volatile) -> Result<(), TableError
         }
         ControlFlow::Continue(())
     })?;
+    if let Some((key, _)) = tables.last(Table::Records, &[], &[0xff; 17])?
+        && let Ok(key) = key.try_into()
+    {
+        volatile.note_stored(WorkId::from_bytes(key));
+    }
     for ready in [class::READY, class::SUSPECT] {
         let (from, to) = class_range(ready);
         tables.scan(Table::Order, &from, &to, &mut |key, _| {

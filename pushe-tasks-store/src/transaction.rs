@@ -54,11 +54,12 @@ impl Stood {
 }
 
 /// Applies `body` to the tables. The store commits what was written, then calls `volatile.keep()`, or `discard()` where
-/// the commit failed; an error means that the tables must not be committed.
+/// the commit failed; an error means that the tables must not be committed. `body` answers whether the transaction holds
+/// more to make durable than what its verbs wrote.
 pub(crate) fn apply<T: TablesMut>(
     tables: &mut T,
     volatile: &mut Volatile,
-    body: &mut dyn FnMut(&mut dyn Verbs),
+    body: &mut dyn FnMut(&mut dyn Verbs) -> bool,
 ) -> Result<Finished, TableError> {
     // A panic within the transaction before may have left changes that nobody kept.
     volatile.discard();
@@ -71,7 +72,7 @@ pub(crate) fn apply<T: TablesMut>(
         wrote: false,
         failed: None,
     };
-    body(&mut transaction);
+    transaction.wrote |= body(&mut transaction);
     transaction.finish()
 }
 
@@ -129,7 +130,40 @@ impl<T: TablesMut> Transaction<'_, T> {
     pub(crate) fn insert(&mut self, record: &WorkRecord) -> Result<(), TableError> {
         self.place(record.id, None, Some(&Stood::of(record)))?;
         self.save(record)?;
+        self.volatile.note_stored(record.id);
         self.moved(record, None);
+        Ok(())
+    }
+
+    /// Stores new records, each with its spec, and gives them their places. Their ids rise, none is stored, and none bears a
+    /// task id: so each table takes them as one run.
+    pub(crate) fn insert_run(&mut self, new: &[(WorkRecord, Vec<u8>)]) -> Result<(), TableError> {
+        self.wrote = true;
+        let journal = &mut self.journal;
+        let mut places: Vec<_> =
+            new.iter().map(|(record, _)| (index::order_key(record), record.id)).collect();
+        places.sort_unstable();
+        for (record, _) in new {
+            journal.note(Table::Records, record.id.as_bytes(), None);
+            journal.note(Table::Specs, record.id.as_bytes(), None);
+        }
+        for (key, _) in &places {
+            journal.note(Table::Order, key, None);
+            if class::is_ready(key[0]) {
+                self.volatile.ready_more(index::lane_of(key), key[0] == class::SUSPECT);
+            }
+        }
+        let values: Vec<_> = new.iter().map(|(record, _)| record.encode()).collect();
+        let ids = || new.iter().map(|(record, _)| record.id.as_bytes().as_slice());
+        let specs = new.iter().map(|(_, spec)| spec.as_slice());
+        self.tables.put_run(Table::Specs, &mut ids().zip(specs))?;
+        let order = places.iter().map(|(key, work)| (key.as_slice(), work.as_bytes().as_slice()));
+        self.tables.put_run(Table::Order, &mut { order })?;
+        self.tables.put_run(Table::Records, &mut ids().zip(values.iter().map(Vec::as_slice)))?;
+        for (record, _) in new {
+            self.volatile.note_stored(record.id);
+            self.moved(record, None);
+        }
         Ok(())
     }
 

@@ -125,6 +125,8 @@ pub(crate) struct Volatile {
     /// Whether this process has taken over the store: orphans found later are not the work of a crash.
     rescued: bool,
     pub(crate) counters: Counters,
+    /// No stored piece has a greater id; it is not taken back, since it is a bound and no count.
+    newest: Option<WorkId>,
     log: Vec<Undo>,
     /// The counters as they were when the log was last empty.
     kept: Counters,
@@ -188,6 +190,16 @@ impl Volatile {
     pub(crate) fn set_rescued(&mut self) {
         self.log.push(Undo::Rescued(self.rescued));
         self.rescued = true;
+    }
+
+    /// Whether a piece with this id may be stored already.
+    pub(crate) fn may_be_stored(&self, work: WorkId) -> bool {
+        self.newest.is_some_and(|newest| work <= newest)
+    }
+
+    /// Notes that a piece with this id is stored.
+    pub(crate) fn note_stored(&mut self, work: WorkId) {
+        self.newest = self.newest.max(Some(work));
     }
 
     /// Notes the present moment: a process that finds an earlier one knows that the clock was set back.

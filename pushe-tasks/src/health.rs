@@ -26,8 +26,11 @@ pub struct Health {
     pub suspects: u64,
     /// The one of them that runs now.
     pub alone: Option<WorkId>,
-    /// Requests that wait for the store's writer.
+    /// Requests that wait for the store's writer: at most 1,024 calls that schedule, with 64 MiB, as many
+    /// others, and what the engine itself has to tell.
     pub queue_depth: usize,
+    /// Calls that schedule and wait for room in that queue, because the disk is slower than they are.
+    pub callers_waiting: usize,
     /// Ends of attempts that could not be stored yet.
     pub held_settles: u64,
 }

@@ -35,7 +35,8 @@ const MOST_BYTES: usize = 64 << 20;
 /// [`ScheduleError`] says what was wrong and what to do; unless it is `Indeterminate`, nothing was stored.
 ///
 /// # Cancel safety
-/// Dropping the future before it completes leaves either the whole work or nothing stored.
+/// Dropping the future before it completes leaves either the whole work or nothing stored; while it waits for room in the
+/// queue, nothing.
 #[must_use = "nothing is scheduled before this is awaited"]
 pub struct Schedule<T: Task> {
     input: T::Input,
@@ -298,18 +299,20 @@ pub(crate) async fn enqueue<T: Task>(
     if batch.iter().filter_map(|piece| piece.scheduler.as_ref()).any(|other| !other.is(scheduler)) {
         return Err(ScheduleError::OtherScheduler);
     }
-    let (mut work, mut bytes) = (Vec::with_capacity(pieces), 0);
+    let (mut work, mut bytes, mut task_ids) = (Vec::with_capacity(pieces), 0, 0);
     for schedule in batch {
         let piece = schedule.prepare(scheduler)?;
         bytes += piece.envelope.payload.len();
+        task_ids += piece.unique.as_ref().map_or(0, |(id, _)| id.len());
         work.push(piece);
     }
     if pieces > 1 && bytes > MOST_BYTES {
         return Err(ScheduleError::TooMany { pieces, bytes });
     }
     let Some(first) = work.first().map(|piece| piece.id) else { return Ok(Vec::new()) };
+    let held = bytes + task_ids + pieces * size_of::<NewWork>();
     let enqueued = scheduler
-        .request(|reply| Request::Write(Write::Enqueue(work, reply)))
+        .store(held, |reply| Request::Write(Write::Enqueue(work, reply)))
         .await
         .map_err(|refusal| ScheduleError::from_refusal(refusal, first))?;
     Ok(enqueued.into_iter().map(|enqueued| Receipt::new(enqueued, scheduler.clone())).collect())

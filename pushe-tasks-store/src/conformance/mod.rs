@@ -83,6 +83,7 @@ macro_rules! __conformance_cases {
                 s7_5_an_enqueue_is_repeated_safely
                 pieces_that_share_a_lane_share_it_for_ever
                 a_transaction_says_what_it_changed
+                many_calls_are_each_all_or_none_and_keep_their_order
             }
             policy {
                 s4_2_every_policy_stores_the_first

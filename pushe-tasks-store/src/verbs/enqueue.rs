@@ -19,8 +19,91 @@ pub(super) fn enqueue<T: TablesMut>(
     batch: &[NewWork],
     now: WallTime,
 ) -> Result<Vec<Enqueued>, VerbError> {
+    let mut run = Run::default();
+    let enqueued = gather(tx, &mut run, batch, now)?;
+    run.store(tx)?;
+    Ok(enqueued)
+}
+
+/// Enqueues one call; what nothing can stand against waits in `run` to be stored.
+fn gather<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    run: &mut Run,
+    batch: &[NewWork],
+    now: WallTime,
+) -> Result<Vec<Enqueued>, VerbError> {
     tx.volatile.saw(now);
-    batch.iter().map(|work| enqueue_one(tx, work, now)).collect()
+    let mut enqueued = Vec::with_capacity(batch.len());
+    for work in batch {
+        if run.takes(tx, work) {
+            enqueued.push(run.add(tx, work, now)?);
+        } else {
+            run.store(tx)?;
+            enqueued.push(enqueue_one(tx, work, now)?);
+        }
+    }
+    Ok(enqueued)
+}
+
+/// Calls that nothing stored can stand against share one verb, since none of them can be refused alone.
+pub(super) fn enqueue_each<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    calls: &[&[NewWork]],
+    now: WallTime,
+) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+    let mut answers = Vec::with_capacity(calls.len());
+    let mut rest = calls;
+    while !rest.is_empty() {
+        let plain = rest.iter().take_while(|batch| batch.iter().all(|work| work.unique.is_none())).count();
+        let (together, behind) = rest.split_at(plain.max(1));
+        rest = behind;
+        let answer = tx.verb(|tx| {
+            let mut run = Run::default();
+            let calls = together.iter().map(|batch| gather(tx, &mut run, batch, now));
+            let enqueued = calls.collect::<Result<Vec<_>, _>>()?;
+            run.store(tx)?;
+            Ok(enqueued)
+        });
+        match answer {
+            Ok(enqueued) => answers.extend(enqueued.into_iter().map(Ok)),
+            Err(error) => answers.extend(together.iter().map(|_| Err(error.clone()))),
+        }
+    }
+    answers
+}
+
+/// Pieces that nothing stored can stand against, gathered until each table takes them as one run.
+#[derive(Default)]
+struct Run {
+    new: Vec<(WorkRecord, Vec<u8>)>,
+}
+
+impl Run {
+    fn takes<T: TablesMut>(&self, tx: &Transaction<'_, T>, work: &NewWork) -> bool {
+        let rises = self.new.last().is_none_or(|(last, _)| last.id < work.id);
+        work.unique.is_none() && rises && !tx.volatile.may_be_stored(work.id)
+    }
+
+    fn add<T: TablesMut>(
+        &mut self,
+        tx: &mut Transaction<'_, T>,
+        work: &NewWork,
+        now: WallTime,
+    ) -> Result<Enqueued, VerbError> {
+        self.new.push(make(tx, work, None, Place::default(), now)?);
+        Ok(Enqueued { id: work.id, how: How::New })
+    }
+
+    fn store<T: TablesMut>(&mut self, tx: &mut Transaction<'_, T>) -> Result<(), VerbError> {
+        match self.new.as_slice() {
+            [] => {}
+            // A cursor costs more than it saves here.
+            [(record, spec)] => put(tx, record, spec)?,
+            new => tx.insert_run(new)?,
+        }
+        self.new.clear();
+        Ok(())
+    }
 }
 
 fn enqueue_one<T: TablesMut>(
@@ -28,7 +111,9 @@ fn enqueue_one<T: TablesMut>(
     work: &NewWork,
     now: WallTime,
 ) -> Result<Enqueued, VerbError> {
-    if tx.tables.get(Table::Records, &work_key(work.id), |_| ())?.is_some() {
+    if tx.volatile.may_be_stored(work.id)
+        && tx.tables.get(Table::Records, &work_key(work.id), |_| ())?.is_some()
+    {
         // An enqueue whose commit was in doubt is repeated: the piece stands for this call already.
         return Ok(Enqueued { id: work.id, how: How::New });
     }
@@ -135,17 +220,30 @@ fn store<T: TablesMut>(
     place: Place,
     now: WallTime,
 ) -> Result<(), VerbError> {
+    let (record, spec) = make(tx, work, task_id, place, now)?;
+    put(tx, &record, &spec)
+}
+
+/// A new piece: its record, and its spec as it is stored.
+fn make<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    work: &NewWork,
+    task_id: Option<&str>,
+    place: Place,
+    now: WallTime,
+) -> Result<(WorkRecord, Vec<u8>), VerbError> {
     let lane = tx.lane_of(work)?;
     let mut record = WorkRecord::new(work.id, tx.volatile.next_sequence(), lane, now);
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
     record.boost_millis = work.boost_millis;
     start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
-    tx.put(
-        Table::Specs,
-        &work_key(work.id),
-        &WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id),
-    )?;
-    tx.insert(&record)?;
+    let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
+    Ok((record, spec))
+}
+
+fn put<T: TablesMut>(tx: &mut Transaction<'_, T>, record: &WorkRecord, spec: &[u8]) -> Result<(), VerbError> {
+    tx.put(Table::Specs, &work_key(record.id), spec)?;
+    tx.insert(record)?;
     Ok(())
 }

@@ -43,11 +43,34 @@ pub trait Store: Send {
     /// answered may be told to anyone: the kind says whether the transaction is known to be undone or in doubt.
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError>;
 
+    /// Opens one transaction for `body` alone, with the application's own tables beside the verbs (S6.6), and makes it
+    /// durable if `body` says so. Answers `None` where it did not, and nothing of the transaction stays.
+    ///
+    /// An error means what it means to `write`. A panic of `body` is its caller's, as it is there.
+    #[cfg(feature = "redb")]
+    fn transact(&mut self, body: &mut Transact<'_>) -> Result<Option<Changes>, StoreError> {
+        let _ = body;
+        Err(StoreError::Unsupported)
+    }
+
     /// Lets `body` look at what is durable.
     fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError>;
 
     /// What one cannot know from the records: where it lives, how durable its commits are, what opening found.
     fn facts(&self) -> &StoreFacts;
+}
+
+/// What a transaction of the application does: verbs, and writes to tables of its own.
+#[cfg(feature = "redb")]
+pub type Transact<'b> = dyn FnMut(&mut dyn Verbs, &crate::redb::AppTables<'_>) -> Verdict + 'b;
+
+/// Whether a transaction of the application is to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it.
+    Commit,
+    /// Nothing of it.
+    Abort,
 }
 
 /// The transitions, within one transaction.
@@ -57,6 +80,11 @@ pub trait Verbs: Look {
     /// A piece whose `WorkId` is stored already is not stored again: it answers `How::New` with that id, so that an
     /// enqueue in doubt can be repeated (S7.5).
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError>;
+
+    /// Schedules for many callers: each call is all or none, and one that fails does not touch the others.
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+        calls.iter().map(|batch| self.enqueue(batch, now)).collect()
+    }
 
     /// Starts attempts of what may start, in the order of S1.21 over all lanes that the request names.
     ///

@@ -16,6 +16,10 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
         self.verb(|tx| enqueue::enqueue(tx, batch, now))
     }
 
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+        enqueue::enqueue_each(self, calls, now)
+    }
+
     fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError> {
         self.verb(|tx| claim::claim(tx, request))
     }

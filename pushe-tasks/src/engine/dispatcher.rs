@@ -196,7 +196,7 @@ impl Dispatcher {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
             }
-            Event::ReadAgain(attempt, readings) => self.read_again(attempt, readings),
+            Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
             Event::Wait(id, reply) => {
                 let waiters = self.waiters.entry(id).or_default();
                 waiters.retain(|waiter| !waiter.is_closed());

@@ -71,6 +71,7 @@ impl Drop for Farewell {
 /// Who drives the writer and the dispatcher of an engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "only a test chooses"))]
 pub enum Driver {
     /// A thread each, so that no body can hold them up.
     #[default]

@@ -21,6 +21,8 @@ pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod period;
 mod report;
+pub(crate) mod room;
+mod second_look;
 mod settlement;
 pub(crate) mod shared;
 mod shutdown;
@@ -37,5 +39,8 @@ pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
+#[cfg(feature = "testing")]
 pub use driver::Driver;
+#[cfg(not(feature = "testing"))]
+pub(crate) use driver::Driver;
 pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::mailbox::Mailbox;
 use super::message::{Event, Request};
+use super::room::Room;
 use super::writer::WriterFigures;
 use crate::clock::Clock;
 use crate::constraint::kinds::ConstraintKinds;
@@ -39,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) requests: Arc<Mailbox<Request>>,
     pub(crate) events: Arc<Mailbox<Event>>,
     pub(crate) figures: Arc<WriterFigures>,
+    /// What calls that schedule may have queued for the writer.
+    pub(crate) room: Arc<Room>,
+    /// What may be queued beside them: looks, cancels, reports of progress. They do not stand behind those that schedule.
+    pub(crate) side_room: Arc<Room>,
     pub(crate) facts: StoreFacts,
     pub(crate) kinds: Arc<ConstraintKinds>,
     /// Set once, when the handle is made.
@@ -73,6 +78,8 @@ impl Shared {
             requests,
             events,
             figures,
+            room: Arc::new(Room::new()),
+            side_room: Arc::new(Room::new()),
             facts,
             kinds,
             handle: OnceLock::new(),

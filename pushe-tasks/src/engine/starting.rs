@@ -11,10 +11,10 @@ use super::dispatcher::Dispatcher;
 use super::live::{Live, Phase};
 use super::message::{Ended, Event};
 use super::period::Run;
+use super::second_look::SecondLook;
 use super::signal::StopSignal;
 use crate::clock::MonoTime;
-use crate::constraint::erased::{ErasedReading, SourceKey};
-use crate::context::{Given, TaskContext};
+use crate::context::{Given, Reports, TaskContext};
 use crate::scheduler::TaskScheduler;
 
 impl Dispatcher {
@@ -63,30 +63,29 @@ impl Dispatcher {
         if missed > 0 {
             tracing::info!(work = %attempt.work, missed, "slots were missed before this run");
         }
-        match self.conditions.read_again(&conditions) {
+        match self.conditions.look_again(&conditions) {
             None => self.begin(attempt, task, claim, signal),
-            Some(read) => {
+            Some(looks) => {
                 self.checking.insert(attempt, claim);
                 let events = Arc::clone(&self.shared.events);
-                tokio::spawn(async move { events.send(Event::ReadAgain(attempt, read.await)) });
+                tokio::spawn(async move { events.send(Event::LookedAgain(attempt, looks.await)) });
             }
         }
     }
 
     /// Begins an attempt if what it needs still holds, or gives it back.
-    pub(super) fn read_again(&mut self, attempt: Attempt, readings: Vec<(SourceKey, ErasedReading)>) {
-        for (key, reading) in readings {
-            // A source that could not be read says nothing against what its monitor knows.
-            if matches!(reading, ErasedReading::Known(_)) {
-                self.conditions.observe(&key, reading);
-                self.lanes_changed = true;
-            }
+    pub(super) fn looked_again(&mut self, attempt: Attempt, looks: Vec<SecondLook>) {
+        let now = self.shared.clock.mono();
+        self.lanes_changed |= !looks.is_empty();
+        let mut known = true;
+        for look in looks {
+            known &= self.conditions.confirm(look, now);
         }
         let Some(claim) = self.checking.remove(&attempt) else { return };
         let Some(live) = self.live.get(attempt) else { return };
         let (task, signal) = (live.task, Arc::clone(&live.signal));
         let needed = self.lanes.get(live.lane).map_or(&[][..], |lane| &lane.conditions);
-        if live.phase == Phase::Running && self.conditions.all_open(needed, self.shared.clock.mono()) {
+        if known && live.phase == Phase::Running && self.conditions.all_open(needed, now) {
             self.begin(attempt, task, claim, signal);
         } else {
             signal.ask(Reason::ConstraintLost);
@@ -107,7 +106,7 @@ impl Dispatcher {
             },
             Arc::clone(&shared.states),
             Arc::clone(&signal),
-            Arc::clone(&shared.requests),
+            Reports { writer: Arc::clone(&shared.requests), room: Arc::clone(&shared.side_room) },
             scheduler.clone(),
         );
         let output_limit = shared.limits.output;

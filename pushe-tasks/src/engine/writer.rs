@@ -170,7 +170,7 @@ impl Writer {
             }
             for _ in 0..LATE_LOOKS {
                 let writes = std::mem::take(&mut intake.writes);
-                done.extend(writes.into_iter().map(|write| verb::apply(verbs, write, now)));
+                verb::apply_all(verbs, writes, now, &mut done);
                 if group == Group::Ends {
                     break;
                 }
@@ -241,7 +241,7 @@ impl Writer {
             Read::Facts(reply) => {
                 // Whether it works, and still stands in its place, shows when it is asked to write.
                 let _ = self.store.write(&mut |_| ());
-                let _ = reply.send(Ok(self.store.facts().clone()));
+                reply.send(Ok(self.store.facts().clone()));
             }
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
         }
@@ -252,7 +252,7 @@ impl Writer {
         if let Err(error) = self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
             answer = Err(error.into());
         }
-        let _ = reply.send(answer);
+        reply.send(answer);
     }
 }
 

@@ -160,7 +160,9 @@ impl Callers {
                     let mut ledger = callers.world.ledger.open();
                     if !ledger.dead {
                         ledger.note(format!("schedule_many of {tokens:?}: {error}"));
-                        tokens.into_iter().for_each(|token| refused(&mut ledger, token, &error));
+                        for token in tokens {
+                            refused(&mut ledger, token, &error);
+                        }
                     }
                 }
             }
@@ -245,7 +247,10 @@ impl Callers {
                 .note(format!("list: {listed:?}, health: {:?}", health.as_ref().map(|health| &health.store)));
             if let Ok(health) = health {
                 ledger.count("health answered");
-                if stuck && health.store == pushe_tasks::StoreHealth::Healthy {
+                if stuck && ledger.failing {
+                    ledger.count("health asked while commits fail");
+                }
+                if stuck && ledger.failing && health.store == pushe_tasks::StoreHealth::Healthy {
                     ledger
                         .violation("I20: nothing can be stored, and the store is told to be healthy".into());
                 }

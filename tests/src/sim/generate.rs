@@ -4,6 +4,7 @@ use super::random::Random;
 use super::script::{At, Call, Crash, End, Mode, Op, Policy, Script, Step, Trouble};
 
 /// What a seed makes likely.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 struct Profile {
     keys: u64,

@@ -235,6 +235,7 @@ fn begin(world: &World, task: u8, job: &Job, context: &TaskContext) -> Option<St
     Some(plan.get(begun).copied().unwrap_or(Step { wait: 0, obeys: true, end: End::Success }))
 }
 
+#[expect(clippy::option_option, reason = "the store may not be asked, and it may have no record")]
 /// The claim is durable before the body begins, and larger than all before it.
 fn judge_claim(
     piece: &super::ledger::Piece,

@@ -27,6 +27,7 @@ impl Shared {
 }
 
 /// What is known of one call of `schedule`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Piece {
     /// The call.
@@ -108,6 +109,7 @@ pub struct Life {
 }
 
 /// What a run found.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Every call, by its token.
@@ -126,6 +128,8 @@ pub struct Ledger {
     pub die_at_end: bool,
     /// The piece whose stored payload is damaged.
     pub rotten: Option<usize>,
+    /// Whether the last commit failed.
+    pub failing: bool,
     /// Whether the network is there.
     pub network: bool,
     /// Whether it went away while the engine has not had its turn since.
@@ -257,7 +261,7 @@ impl Ledger {
     /// Begins to keep the accounts of a new process.
     pub fn new_life(&mut self) {
         self.lives.push(Life::default());
-        (self.dead, self.die, self.die_at_end) = (false, false, false);
+        (self.dead, self.die, self.die_at_end, self.failing) = (false, false, false, false);
         self.living.clear();
     }
 
@@ -288,7 +292,10 @@ impl Ledger {
             return false;
         }
         self.living.remove(&token);
-        self.note(format!("body of {token} ended: {ended:?}"));
+        // Bodies that a runtime drops at its end are dropped in an order of its own, which is no part of the trace.
+        if ended != Ended::Dropped {
+            self.note(format!("body of {token} ended: {ended:?}"));
+        }
         if let Some(run) = self.pieces[token].runs.last_mut() {
             run.ended = Some((ended, wall, mono));
         }

@@ -134,6 +134,7 @@ impl Store for Seen {
             Some(Stop::AfterCommit(left) | Stop::BeforeCommit(left)) => *left = left.saturating_sub(1),
             None => {}
         }
+        inner.ledger.open().failing = answer.is_err();
         if let Err(error) = &answer {
             let mut ledger = inner.ledger.open();
             ledger.note(format!("a commit failed: {error}"));

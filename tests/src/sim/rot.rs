@@ -20,7 +20,9 @@ impl World {
         let Some((token, places)) = self.payload_in(&image, pick) else { return };
         let copy = SimDisk::from_image(image, self.random.bits());
         let at = u64::from(bit) % (SEARCHED as u64 * 8);
-        places.iter().for_each(|place| copy.flip_bit(*place as u64 * 8 + at));
+        for place in places {
+            copy.flip_bit(place as u64 * 8 + at);
+        }
 
         let (disk, ledger) = (std::mem::replace(&mut self.disk, copy), self.ledger.open().clone());
         // redb looks at every page of a small file unless it is told not to: a large one is served as it is.

@@ -91,7 +91,6 @@ pub fn run(script: &Script) -> Outcome {
 }
 
 impl World {
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
     fn apply(&mut self, op: &Op) {
         match op {
             Op::CrashInCreation(crash, call) => return self.die_in_creation(*crash, *call),
@@ -136,7 +135,7 @@ impl World {
                 }
             }
             Op::Look(pick) => {
-                let stuck = self.is_stuck();
+                let stuck = self.ledger.open().failing;
                 let picked = self.pick(*pick);
                 let token = picked.map_or(0, |(token, _)| token);
                 self.with_callers(|callers| callers.look(token, picked.map(|(_, id)| id), stuck));
@@ -155,9 +154,8 @@ impl World {
                 }
             }
             Op::Shutdown(grace, call) => {
-                if self.shutdown(Duration::from_millis(u64::from(*grace)), Some(call)) {
-                    self.start();
-                }
+                let ended = self.shutdown(Duration::from_millis(u64::from(*grace)), Some(call));
+                let _ = ended && self.start();
             }
             Op::Crash(crash, at) => self.die(*crash, *at),
             Op::CrashInReopen(crash, calls) => {
@@ -264,11 +262,6 @@ impl World {
         });
     }
 
-    /// Whether nothing can be stored, and the engine has had its turn to find out.
-    fn is_stuck(&mut self) -> bool {
-        false
-    }
-
     /// The end of the script: faults end, and in liveness mode all work must come to its end.
     fn finish(&mut self, mode: Mode) {
         if !self.ledger.open().violations.is_empty() {
@@ -353,7 +346,7 @@ impl World {
                     .call
                     .plan
                     .iter()
-                    .map(|step| u64::from(step.wait) + piece.least_wait(step.end).as_millis() as u64)
+                    .map(|step| u64::from(step.wait) + piece.least_wait(step.end).as_secs() * 1_000 + 1_000)
                     .sum();
                 u64::from(piece.call.delay) + steps + attempts * (20_000 + u64::from(piece.call.backoff))
             })

@@ -1,5 +1,6 @@
 //! Tests of the embedded store as a whole.
 
+mod app;
 mod cuts;
 mod faults;
 mod openings;

@@ -20,6 +20,8 @@ enum How {
     Silent,
     /// The watch says that there is a network, whatever is so.
     Lies,
+    /// The watch says what is so a moment after it has begun, and sleeps through what comes.
+    Sleeps,
     /// It has worked; from now on neither watch nor read comes back.
     Dies(Arc<AtomicBool>),
 }
@@ -45,6 +47,11 @@ impl Source for Broken {
                 std::future::pending::<()>().await;
             }
             How::Dies(dead) if dead.load(Ordering::SeqCst) => {}
+            How::Sleeps => {
+                tokio_sleep(millis(100)).await;
+                publish(&out, self.truth.read(&()).await);
+                std::future::pending::<()>().await;
+            }
             How::Panics | How::Dies(_) => {
                 let (below, mut seen) = watch::channel(Reading::unknown("nothing yet"));
                 let mut changes = 0;
@@ -130,6 +137,25 @@ fn fault_56_a_source_that_lies_is_caught_by_the_read_before_the_claim() {
         assert_eq!(world.ledger.begun(), 0);
         let info = world.scheduler.info(work).await.unwrap();
         assert_eq!((info.attempt, info.interruptions), (1, 0), "nothing is burned");
+    });
+}
+
+#[test]
+fn a_flap_that_the_watch_slept_through_holds_no_work_for_ever() {
+    run(|| async {
+        let (world, watches) = broken(true, How::Sleeps);
+        let first = world.schedule(10, OnLost::Stop).await;
+        assert_eq!(world.finish(&[first]).await, 1);
+        // The gate is open, and the look before the start finds that there is no network; the watch knows nothing of it.
+        world.set(false);
+        let second = world.schedule(10, OnLost::Stop).await;
+        world.pass(millis(10)).await;
+        assert_eq!(world.ledger.begun(), 1);
+        // By the time a watch looks there is a network again, so that nothing differs from what was told before.
+        world.set(true);
+        world.pass(secs(5)).await;
+        assert_eq!((world.ledger.begun(), watches.load(Ordering::SeqCst)), (2, 2));
+        assert_eq!(world.finish(&[second]).await, 1);
     });
 }
 

@@ -255,6 +255,11 @@ fn tokio_now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test clock")]
+async fn tokio_sleep(length: Duration) {
+    tokio::time::sleep(length).await;
+}
+
 /// Runs a body in paused time, with a loop that drives the engine beside it.
 fn run<F: Future<Output = ()>>(body: impl FnOnce() -> F) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
