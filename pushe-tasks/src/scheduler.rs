@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use pushe_tasks_store::{Filter, Target, WallTime, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{Filter, StoreFacts, Target, WallTime, WorkId, WorkState, WorkView};
 use tokio::sync::oneshot;
 
 use crate::builder::SchedulerBuilder;
@@ -24,6 +24,9 @@ use crate::options::TaskOptions;
 use crate::receipt::Receipt;
 use crate::schedule::{Schedule, enqueue};
 use crate::task::Task;
+
+/// A store that says nothing for so long is not well.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The engine that a call uses where it names none.
 static DEFAULT: Mutex<Option<TaskScheduler>> = Mutex::new(None);
@@ -232,7 +235,7 @@ impl TaskScheduler {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let scheduler = TaskScheduler::in_memory().detached().schedule_only().start().await?;
-    /// let receipt = TidyUp::schedule(()).on(&scheduler).await?;
+    /// let receipt = TidyUp::schedule().on(&scheduler).await?;
     /// let soon = SystemTime::now() + Duration::from_secs(60);
     /// assert_eq!(scheduler.next_run_override("tidy up", Some(soon)).await?, [receipt.id()]);
     /// # scheduler.shutdown(Duration::ZERO).await;
@@ -299,7 +302,20 @@ impl TaskScheduler {
         answer.await.map_err(|_| CallError::Stopped)
     }
 
+    /// What the store says of itself, and whether it was silent: then it is what it said when it was opened.
+    async fn store_facts(&self) -> Result<(StoreFacts, bool), CallError> {
+        let shared = self.shared();
+        let enough = shared.clock.mono().plus(STORE_ANSWERS_WITHIN);
+        tokio::select! {
+            biased;
+            facts = self.request(|reply| Request::Read(Read::Facts(reply))) => Ok((facts?, false)),
+            () = shared.clock.sleep_until(enough) => Ok((shared.facts.clone(), true)),
+        }
+    }
+
     /// How this scheduler is.
+    ///
+    /// It answers although the store hangs: a store that has said nothing for 1 s is `Degraded`.
     ///
     /// # Errors
     /// [`CallError::Stopped`].
@@ -307,8 +323,11 @@ impl TaskScheduler {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Health(reply))?;
         let engine = answer.await.map_err(|_| CallError::Stopped)?;
-        let facts = self.request(|reply| Request::Read(Read::Facts(reply))).await?;
+        let (facts, silent) = self.store_facts().await?;
         let store = match (&facts.health, engine.trouble) {
+            (StoreHealth::Healthy, None) if silent => {
+                StoreHealth::Degraded(format!("it has not answered for {STORE_ANSWERS_WITHIN:?}"))
+            }
             // What the engine has met says more than that all is well again by now.
             (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
             (health, _) => health.clone(),
