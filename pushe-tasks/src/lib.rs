@@ -27,6 +27,7 @@ mod registry;
 mod schedule;
 mod scheduler;
 mod signals;
+mod steering;
 mod task;
 mod threads;
 

@@ -426,6 +426,12 @@ fn s5_6_the_next_run_alone_is_at_another_time() {
     machine.pass(2 * HOUR);
     let early = (minutes(25), 1, hours(1), 0, 1);
     assert_eq!(machine.ran(), [vec![early], on_the_hour(2..=2)].concat());
+    // A later time than its slot misses nothing: it was asked for.
+    let late = START.plus(seconds(4 * HOUR + 25 * MINUTE));
+    machine.block(machine.process().0.next_run_override("Beat", Some(late.into()))).unwrap();
+    machine.pass(3 * HOUR);
+    let ran = (hours(4) + minutes(25), 4, hours(4), 0, 1);
+    assert_eq!(machine.ran(), [vec![ran], on_the_hour(5..=5)].concat());
     let nobody = machine.block(machine.process().0.next_run_override("nobody", Some(at.into())));
     assert!(nobody.is_err());
 }
