@@ -48,6 +48,7 @@ pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
     retry_if(options, item, diag);
     not_zero("timeout", options.timeout.as_ref(), diag);
     not_zero("delay", options.delay.as_ref(), diag);
+    options.period.check(diag);
     if let Some(limit) = &options.concurrency {
         diag.judge(limit, rules::concurrency(limit.value.into()));
     }
@@ -267,8 +268,11 @@ fn policy(options: &Options, diag: &mut Diagnostics) {
     if let Some(key) = &options.policy_key {
         // A word that is unknown has been reported; the option is one mistake, not two.
         if options.policy.is_some() {
-            diag.judge(key, rules::policy(true, options.has_id));
+            diag.judge(key, rules::policy(true, options.has_id || options.period.is_meant()));
         }
+    }
+    if let Some(policy) = &options.policy {
+        diag.judge(policy, rules::periodic_policy(policy.is("Append"), options.period.is_meant()));
     }
 }
 
@@ -301,7 +305,7 @@ fn retry(retry: &RetryOptions, diag: &mut Diagnostics) {
 }
 
 /// Refuses a duration of zero, and answers whether it did.
-fn not_zero(option: &'static str, value: Option<&Time>, diag: &mut Diagnostics) -> bool {
+pub(crate) fn not_zero(option: &'static str, value: Option<&Time>, diag: &mut Diagnostics) -> bool {
     let Some(time) = value else { return false };
     diag.judge(time, rules::not_zero(option, time.value));
     time.value.is_zero()

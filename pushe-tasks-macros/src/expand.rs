@@ -256,6 +256,7 @@ impl Task<'_> {
         let time = |time: Duration| duration(time, &private);
         add(options.timeout.as_ref().map(|it| time(it.value)).map(|it| quote!(.timeout(#it))));
         add(options.delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.delay(#it))));
+        add(options.period.expand(&private));
         add(options.concurrency.as_ref().map(|limit| quote!(.concurrency(#limit))));
         add(options.run_on.as_ref().map(|word| quote!(.run_on(#private::RunOn::#word))));
         chain
@@ -300,7 +301,7 @@ fn retry_options(retry: &RetryOptions, private: &TokenStream) -> TokenStream {
     chain
 }
 
-fn duration(value: Duration, private: &TokenStream) -> TokenStream {
+pub(crate) fn duration(value: Duration, private: &TokenStream) -> TokenStream {
     // A duration that can be written is shorter than a hundred years, which fits.
     let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
     quote!(#private::Duration::from_millis(#millis))

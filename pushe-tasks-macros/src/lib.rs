@@ -11,6 +11,7 @@ mod item;
 mod messages;
 mod naming;
 mod options;
+mod period;
 mod requires;
 mod value;
 

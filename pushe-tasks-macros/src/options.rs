@@ -12,6 +12,7 @@ use syn::{Expr, Ident, LitStr, Path, Token};
 
 use crate::diag::{Diagnostics, one_of};
 use crate::messages;
+use crate::period::Period;
 use crate::requires::{self, Requirement};
 use crate::value::{Number, Time, Word, read};
 
@@ -44,6 +45,13 @@ static KEYS: &[Key] = &[
     key("retry_if", "the path of a function", "retry_if = is_temporary"),
     key("timeout", TIME, "timeout = \"10m\""),
     key("delay", TIME, "delay = \"5s\""),
+    key("every", TIME, "every = \"1h\""),
+    key("flex", TIME, "flex = \"10m\""),
+    key("cron", TEXT, "cron = \"30 4 * * *\""),
+    key("tz", TEXT, "tz = \"Europe/Paris\""),
+    key("missed", WORD, "missed = Once"),
+    key("min_gap", TIME, "min_gap = \"30m\""),
+    key("stop_after", NUMBER, "stop_after = 5"),
     key("concurrency", NUMBER, "concurrency = 4"),
     key("run_on", WORD, "run_on = Cpu"),
     key("crate", "a path", "crate = ::pushe_tasks"),
@@ -113,6 +121,7 @@ pub(crate) struct Options {
     pub(crate) retry_if: Option<(Ident, Path)>,
     pub(crate) timeout: Option<Time>,
     pub(crate) delay: Option<Time>,
+    pub(crate) period: Period,
     pub(crate) concurrency: Option<Number<u32>>,
     pub(crate) run_on: Option<Word>,
     /// Whether `run_on` was meant, readable or not.
@@ -154,6 +163,9 @@ impl Options {
                 "retry_if" => options.retry_if = read::path(&entry, diag).map(|path| (entry.key, path)),
                 "timeout" => options.timeout = read::time(&entry, diag),
                 "delay" => options.delay = read::time(&entry, diag),
+                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" => {
+                    options.period.read(entry, diag);
+                }
                 "concurrency" => options.concurrency = read::whole(&entry, diag),
                 "run_on" => {
                     options.has_run_on = true;

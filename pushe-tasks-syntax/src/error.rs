@@ -6,7 +6,9 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
+use crate::cron::CronError;
 use crate::limits::{ID_BYTES, NAME_BYTES};
+use crate::zone::ZoneError;
 
 /// Makes an enum, its texts and the list of them from one table.
 macro_rules! texts {
@@ -102,6 +104,26 @@ texts! {
         OnLostWithoutConstraint => "`on_lost` has no effect without a constraint; add `network` or `requires(..)`, or remove `on_lost`",
         /// A policy that has nothing to act on.
         PolicyWithoutId => "`policy` has no effect without `id`; add `id = \"...\"` or remove `policy`",
+        /// A period that is too short.
+        EveryTooShort => "`every` is shorter than a second; write `1s` or longer",
+        /// Two rhythms.
+        EveryAndCron => "`every` and `cron` both say when it runs; keep one",
+        /// A window of nothing.
+        FlexWithoutEvery => "`flex` has no effect without `every`; add `every = \"...\"` or remove `flex`",
+        /// A window that is longer than the period.
+        FlexAboveEvery => "`flex` is longer than `every`; write a shorter `flex`",
+        /// A zone for no clock.
+        TzWithoutCron => "`tz` has no effect without `cron`; add `cron = \"...\"` or remove `tz`",
+        /// An option of periodic work on other work.
+        WithoutPeriod { option: &'static str } => "`{option}` has no effect without a period; add `every` or `cron`, or remove `{option}`",
+        /// An end before the beginning.
+        ZeroStopAfter => "`stop_after` cannot be 0; write at least 1, or leave it out for no end",
+        /// A queue behind work that never ends.
+        AppendPeriodic => "periodic work cannot be appended, since the work before it never ends; write `Keep` or `Replace`",
+        /// A text that is no cron text.
+        WrongCron { error: CronError } => "`cron`: {error}",
+        /// A text that is no name of a time zone.
+        WrongZone { error: ZoneError } => "`tz`: {error}",
     }
 }
 

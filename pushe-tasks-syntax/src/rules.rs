@@ -95,6 +95,48 @@ pub fn on_lost(has_on_lost: bool, has_constraint: bool) -> Result<(), OptionErro
     if has_on_lost && !has_constraint { Err(OptionError::OnLostWithoutConstraint) } else { Ok(()) }
 }
 
+/// A period is a second or longer.
+pub fn every(value: Duration) -> Result<(), OptionError> {
+    if value < crate::limits::SHORTEST_PERIOD {
+        return Err(OptionError::EveryTooShort);
+    }
+    not_too_long(value)
+}
+
+/// One option says when periodic work runs.
+pub fn rhythm(has_every: bool, has_cron: bool) -> Result<(), OptionError> {
+    if has_every && has_cron { Err(OptionError::EveryAndCron) } else { Ok(()) }
+}
+
+/// A window lies within a period.
+pub fn flex(flex: Duration, every: Option<Duration>) -> Result<(), OptionError> {
+    match every {
+        None => Err(OptionError::FlexWithoutEvery),
+        Some(every) if flex > every => Err(OptionError::FlexAboveEvery),
+        Some(_) => Ok(()),
+    }
+}
+
+/// A zone says whose clock a cron text reads.
+pub fn tz(has_cron: bool) -> Result<(), OptionError> {
+    if has_cron { Ok(()) } else { Err(OptionError::TzWithoutCron) }
+}
+
+/// Some options are about periods.
+pub fn needs_period(option: &'static str, has_period: bool) -> Result<(), OptionError> {
+    if has_period { Ok(()) } else { Err(OptionError::WithoutPeriod { option }) }
+}
+
+/// At least one period is run.
+pub fn stop_after(value: u64) -> Result<(), OptionError> {
+    if value == 0 { Err(OptionError::ZeroStopAfter) } else { Ok(()) }
+}
+
+/// Nothing can wait for the end of work that does not end by itself.
+pub fn periodic_policy(appends: bool, has_period: bool) -> Result<(), OptionError> {
+    if appends && has_period { Err(OptionError::AppendPeriodic) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +216,25 @@ mod tests {
         assert_eq!(on_lost(true, false), Err(OptionError::OnLostWithoutConstraint));
         assert_eq!(on_lost(true, true), Ok(()));
         assert_eq!(on_lost(false, false), Ok(()));
+    }
+
+    #[test]
+    fn periods_fit_their_options() {
+        let second = Duration::from_secs(1);
+        assert_eq!(every(Duration::from_millis(999)), Err(OptionError::EveryTooShort));
+        assert_eq!(every(second), Ok(()));
+        assert_eq!(every(Duration::MAX), Err(OptionError::DurationTooLong));
+        assert_eq!(rhythm(true, true), Err(OptionError::EveryAndCron));
+        assert_eq!((rhythm(true, false), rhythm(false, true)), (Ok(()), Ok(())));
+        assert_eq!(flex(second, None), Err(OptionError::FlexWithoutEvery));
+        assert_eq!(flex(second * 2, Some(second)), Err(OptionError::FlexAboveEvery));
+        assert_eq!(flex(second, Some(second)), Ok(()));
+        assert_eq!((tz(false), tz(true)), (Err(OptionError::TzWithoutCron), Ok(())));
+        assert_eq!(needs_period("missed", false), Err(OptionError::WithoutPeriod { option: "missed" }));
+        assert_eq!(needs_period("missed", true), Ok(()));
+        assert_eq!((stop_after(0), stop_after(1)), (Err(OptionError::ZeroStopAfter), Ok(())));
+        assert_eq!(periodic_policy(true, true), Err(OptionError::AppendPeriodic));
+        assert_eq!((periodic_policy(false, true), periodic_policy(true, false)), (Ok(()), Ok(())));
     }
 
     #[test]

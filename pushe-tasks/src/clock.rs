@@ -76,6 +76,9 @@ pub(crate) fn now() -> SystemTime {
 /// After so long at the most a wait for a wall time looks at the wall clock again (S8.3).
 const LONGEST_NAP: Duration = Duration::from_secs(30);
 
+/// A wall clock that is so much behind has been set back.
+const SET_BACK: Duration = Duration::from_secs(1);
+
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
@@ -131,7 +134,11 @@ impl Clock for SystemClock {
                 let now = clock.mono().since_origin();
                 let into = now.as_millis() % LONGEST_NAP.as_millis();
                 let nap = LONGEST_NAP.saturating_sub(Duration::from_millis(u64::try_from(into).unwrap_or(0)));
-                tokio::time::sleep(left.min(nap)).await;
+                let nap = left.min(nap);
+                tokio::time::sleep(nap).await;
+                if moment.since(clock.wall()) > left.saturating_sub(nap) + SET_BACK {
+                    return;
+                }
             }
         })
     }

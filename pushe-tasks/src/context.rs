@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use pushe_tasks_store::{Attempt, WorkId};
+use pushe_tasks_store::{Attempt, WallTime, WorkId};
+use pushe_tasks_syntax::period::Turn;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,6 +18,7 @@ use crate::engine::signal::StopSignal;
 use crate::extract::{CancellationToken, StateMap};
 use crate::info::StopReason;
 use crate::outcome::TaskError;
+use crate::period::Slot;
 use crate::scheduler::TaskScheduler;
 
 /// The most bytes that one report of progress may take (64 KiB).
@@ -32,14 +34,22 @@ pub struct TaskContext {
 struct Inner {
     /// Written by the claim.
     attempt: Attempt,
-    number: u32,
-    progress: Option<Vec<u8>>,
+    given: Given,
     /// Written by the program before the engine starts.
     states: Arc<StateMap>,
     /// Raised by the dispatcher when the attempt is to stop.
     signal: Arc<StopSignal>,
     reports: Reports,
     scheduler: Option<TaskScheduler>,
+}
+
+/// What the claimed record says of the attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) number: u32,
+    pub(crate) progress: Option<Vec<u8>>,
+    /// The run that it makes, of periodic work.
+    pub(crate) turn: Option<Turn>,
 }
 
 /// Where reports of progress go.
@@ -53,14 +63,13 @@ pub(crate) struct Reports {
 impl TaskContext {
     pub(crate) fn new(
         attempt: Attempt,
-        number: u32,
-        progress: Option<Vec<u8>>,
+        given: Given,
         states: Arc<StateMap>,
         signal: Arc<StopSignal>,
         reports: Reports,
         scheduler: Option<TaskScheduler>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { attempt, number, progress, states, signal, reports, scheduler }) }
+        Self { inner: Arc::new(Inner { attempt, given, states, signal, reports, scheduler }) }
     }
 
     /// The id of the piece of work: the same in every attempt, and the key for idempotent side effects.
@@ -72,7 +81,24 @@ impl TaskContext {
     ///
     /// It repeats when an attempt was given back because it was stopped or snoozed.
     pub fn attempt(&self) -> u32 {
-        self.inner.number
+        self.inner.given.number
+    }
+
+    /// The slot that this run of periodic work stands for; `None` for work that runs once.
+    ///
+    /// It is the same in every attempt of the run, also after a crash: with the work id it is the key for idempotent side
+    /// effects.
+    pub fn slot(&self) -> Option<Slot> {
+        let slot = self.inner.given.turn?.slot;
+        Some(Slot::new(slot.number, WallTime::from_millis(slot.at).into()))
+    }
+
+    /// How many slots were missed before this run of periodic work began, its own included where it began late.
+    ///
+    /// A slot is missed when it is not claimed within a tenth of the period, or a minute, after its time. Zero for work that
+    /// runs once.
+    pub fn missed_slots(&self) -> u64 {
+        self.inner.given.turn.map_or(0, |turn| turn.missed)
     }
 
     /// Cancelled when the attempt is to stop; [`stop_reason`](Self::stop_reason) then says why.
@@ -115,7 +141,7 @@ impl TaskContext {
     /// # Errors
     /// A report that is no value of the type.
     pub fn last_progress<P: DeserializeOwned>(&self) -> Result<Option<P>, TaskError> {
-        match &self.inner.progress {
+        match &self.inner.given.progress {
             Some(bytes) => Ok(Some(codec::decode(bytes)?)),
             None => Ok(None),
         }
@@ -140,7 +166,8 @@ impl TaskContext {
     /// A context for tests of what is taken from it.
     pub(crate) fn for_test(states: Arc<StateMap>, number: u32) -> Self {
         let attempt = Attempt { work: WorkId::from_parts(1, [0; 10]), claim: 1 };
+        let given = Given { number, ..Given::default() };
         let reports = Reports { writer: Arc::new(Mailbox::new()), room: Arc::new(Room::new()) };
-        Self::new(attempt, number, None, states, Arc::default(), reports, None)
+        Self::new(attempt, given, states, Arc::default(), reports, None)
     }
 }

@@ -122,6 +122,25 @@ pub enum ScheduleError {
         /// The piece that holds it.
         holder: WorkId,
     },
+    /// Unfinished work with the task id is periodic and this is not, or the other way round; nothing was stored.
+    #[error(
+        "the id `{task_id}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        if *periodic { "periodic, and this is not" } else { "not periodic, and this is" }
+    )]
+    KindDiffers {
+        /// The task id.
+        task_id: String,
+        /// Whether the work that holds it is periodic.
+        periodic: bool,
+        /// The piece that holds it.
+        holder: WorkId,
+    },
+    /// The period has no slot that could be stored; nothing was stored.
+    #[error("this work has no period: {problem}")]
+    Period {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The store has no room; nothing was stored.
     #[error("the store has no room left; free some space and schedule again")]
     StoreFull,
@@ -154,6 +173,9 @@ impl ScheduleError {
             Refusal::Stopped => Self::ShuttingDown,
             Refusal::Verb(VerbError::IdHeldBy { task_id, task, holder }) => {
                 Self::IdHeldBy { task_id, task, holder }
+            }
+            Refusal::Verb(VerbError::KindDiffers { task_id, periodic, holder }) => {
+                Self::KindDiffers { task_id, periodic, holder }
             }
             Refusal::Verb(error) => Self::Store(error.to_string()),
             Refusal::Store(StoreError::Full) => Self::StoreFull,

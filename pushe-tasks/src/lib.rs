@@ -20,12 +20,14 @@ mod info;
 mod options;
 mod outcome;
 mod park;
+mod period;
 mod random;
 mod receipt;
 mod registry;
 mod schedule;
 mod scheduler;
 mod signals;
+mod steering;
 mod task;
 mod threads;
 
@@ -45,6 +47,7 @@ pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
+pub use period::{Missed, PeriodOptions, Slot};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.
 pub use pushe_tasks_store as store;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use pushe_tasks_syntax::{limits, rules};
 
 use crate::constraint::Requirement;
+use crate::period::PeriodOptions;
 use crate::task::Task;
 
 pub use pushe_tasks_store::OnLost;
@@ -217,6 +218,7 @@ pub struct TaskOptions<T: Task> {
     retry: RetryOptions,
     timeout: Option<Duration>,
     delay: Duration,
+    period: Option<PeriodOptions>,
     concurrency: Option<u32>,
     run_on: RunOn,
 }
@@ -233,6 +235,7 @@ impl<T: Task> TaskOptions<T> {
             retry: RetryOptions::new(),
             timeout: None,
             delay: Duration::ZERO,
+            period: None,
             concurrency: None,
             run_on: RunOn::Io,
         }
@@ -303,6 +306,13 @@ impl<T: Task> TaskOptions<T> {
         self
     }
 
+    /// Runs again and again. Without an id such work bears the name of its task, and its policy is `Keep`.
+    #[must_use]
+    pub const fn period(mut self, period: PeriodOptions) -> Self {
+        self.period = Some(period);
+        self
+    }
+
     /// Runs at most this many pieces of the task's work at a time.
     #[must_use]
     pub const fn concurrency(mut self, limit: u32) -> Self {
@@ -325,12 +335,18 @@ impl<T: Task> TaskOptions<T> {
         })
     }
 
-    /// What happens to unfinished work with the same id: `Append` where nothing is said.
+    /// What happens to unfinished work with the same id. Where nothing is said: `Keep` for periodic work, else `Append`.
     pub const fn existing_work_policy(&self) -> ExistingWorkPolicy {
-        match self.policy {
-            Some(policy) => policy,
-            None => ExistingWorkPolicy::Append,
+        match (self.policy, &self.period) {
+            (Some(policy), _) => policy,
+            (None, Some(_)) => ExistingWorkPolicy::Keep,
+            (None, None) => ExistingWorkPolicy::Append,
         }
+    }
+
+    /// When work runs again and again; none for work that runs once.
+    pub const fn period_options(&self) -> Option<PeriodOptions> {
+        self.period
     }
 
     /// The network that work needs.
@@ -381,13 +397,19 @@ impl<T: Task> TaskOptions<T> {
     /// The attribute has judged what it wrote; this is for options that were written by hand.
     ///
     /// # Errors
-    /// An id that is empty or too long; a policy without an id; `on_lost` without a constraint; a time limit or a concurrency of zero;
+    /// An id that is empty or too long; a policy without an id, or `Append` on periodic work; what [`PeriodOptions::check`]
+    /// refuses; `on_lost` without a constraint; a time limit or a concurrency of zero;
     /// what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
         if let Some(TaskId::Fixed(id)) = &self.id {
             rules::id(id)?;
         }
-        rules::policy(self.policy.is_some(), self.id.is_some())?;
+        rules::policy(self.policy.is_some(), self.id.is_some() || self.period.is_some())?;
+        let appends = self.policy == Some(ExistingWorkPolicy::Append);
+        rules::periodic_policy(appends, self.period.is_some())?;
+        if let Some(period) = &self.period {
+            period.check()?;
+        }
         let constrained = self.network != NetworkType::NotRequired || self.requires.is_some();
         rules::on_lost(self.on_lost.is_some(), constrained)?;
         if let Some(timeout) = self.timeout {
@@ -437,6 +459,7 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
             .field("retry", &self.retry)
             .field("timeout", &self.timeout)
             .field("delay", &self.delay)
+            .field("period", &self.period)
             .field("concurrency", &self.concurrency)
             .field("run_on", &self.run_on)
             .finish()
@@ -444,57 +467,4 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::context::TaskContext;
-    use crate::outcome::{Outcome, TaskError};
-
-    struct Nothing;
-
-    impl Task for Nothing {
-        const NAME: &'static str = "Nothing";
-        const OPTIONS: TaskOptions<Self> = TaskOptions::new();
-        type Input = u8;
-        type Output = ();
-
-        async fn perform(_: u8, _: TaskContext) -> Result<Outcome, TaskError> {
-            Ok(Outcome::SUCCESS)
-        }
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn the_defaults_break_no_rule() {
-        assert_eq!(Nothing::OPTIONS.check(), Ok(()));
-        assert_eq!(Nothing::OPTIONS.task_id(&1), None);
-        assert_eq!(Nothing::OPTIONS.existing_work_policy(), ExistingWorkPolicy::Append);
-        assert!(!std::mem::needs_drop::<TaskOptions<Nothing>>());
-    }
-
-    #[test]
-    fn options_written_by_hand_are_judged() {
-        let check = |options: TaskOptions<Nothing>, expected| assert_eq!(options.check(), expected);
-        let new = TaskOptions::<Nothing>::new;
-        check(new().id("a").policy(ExistingWorkPolicy::Keep), Ok(()));
-        check(new().id(""), Err(OptionError::IdEmpty));
-        check(new().policy(ExistingWorkPolicy::Keep), Err(OptionError::PolicyWithoutId));
-        check(new().on_lost(OnLost::Finish), Err(OptionError::OnLostWithoutConstraint));
-        check(new().on_lost(OnLost::Finish).network(NetworkType::Metered), Ok(()));
-        check(new().on_lost(OnLost::Finish).requires(Vec::new), Ok(()));
-        check(new().timeout(Duration::ZERO), Err(OptionError::ZeroDuration { option: "timeout" }));
-        check(new().concurrency(0), Err(OptionError::ZeroConcurrency));
-        let retry = |retry, expected| check(new().retry(retry), expected);
-        retry(RetryOptions::new().max_attempts(0), Err(OptionError::ZeroAttempts));
-        retry(RetryOptions::new().jitter(1.5), Err(OptionError::Jitter));
-        retry(RetryOptions::new().delay(Duration::ZERO), Err(OptionError::ZeroDuration { option: "delay" }));
-        retry(RetryOptions::new().delay(SECOND * 2).max_delay(SECOND), Err(OptionError::DelayAboveMax));
-    }
-
-    #[test]
-    fn an_id_is_fixed_or_made() {
-        let made = TaskOptions::<Nothing>::new().id_with(|input| format!("n/{input}"));
-        assert_eq!(made.task_id(&7).as_deref(), Some("n/7"));
-        assert_eq!(TaskOptions::<Nothing>::new().id("n").task_id(&7).as_deref(), Some("n"));
-    }
-}
+mod tests;

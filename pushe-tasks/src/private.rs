@@ -22,6 +22,7 @@ pub use crate::options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, RunOn, TaskOptions,
 };
 pub use crate::outcome::{IntoOutcome, Outcome, TaskError};
+pub use crate::period::{Missed, PeriodOptions};
 pub use crate::pushe_tasks_register as register;
 pub use crate::schedule::Schedule;
 pub use crate::task::Task;

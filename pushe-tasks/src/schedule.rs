@@ -8,15 +8,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pushe_tasks_store::{Lane, NewWork, Policy, Start, StoredConstraint, StoredOptions, WallTime, WorkId};
+use pushe_tasks_store::{
+    Lane, NewWork, Policy, Start, StoredConstraint, StoredOptions, StoredPeriod, WallTime, WorkId,
+};
 use pushe_tasks_syntax::{duration, rules};
 
 use crate::codec;
 use crate::constraint::{NetworkConstraint, Requirement};
 use crate::engine::message::{Request, Write};
+use crate::engine::period::first as first_run;
 use crate::error::ScheduleError;
 use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, TaskOptions};
 use crate::park::block_on;
+use crate::period::PeriodOptions;
 use crate::receipt::Receipt;
 use crate::scheduler::TaskScheduler;
 use crate::task::Task;
@@ -47,6 +51,7 @@ pub struct Schedule<T: Task> {
     retry: Option<RetryOptions>,
     timeout: Option<Wait>,
     start: Option<When>,
+    period: Option<PeriodOptions>,
     work_id: Option<WorkId>,
     scheduler: Option<TaskScheduler>,
 }
@@ -98,6 +103,7 @@ impl<T: Task> Schedule<T> {
             retry: None,
             timeout: None,
             start: None,
+            period: None,
             work_id: None,
             scheduler: None,
         }
@@ -168,6 +174,12 @@ impl<T: Task> Schedule<T> {
         self
     }
 
+    /// Runs it again and again. Without an id such work bears the name of its task, and its policy is `Keep`.
+    pub fn period(mut self, period: PeriodOptions) -> Self {
+        self.period = Some(period);
+        self
+    }
+
     /// Stores it under this work id, which makes a repetition after [`ScheduleError::Indeterminate`] safe: work that is
     /// stored under it already is not stored again.
     pub fn with_work_id(mut self, id: WorkId) -> Self {
@@ -198,15 +210,20 @@ impl<T: Task> Schedule<T> {
     fn prepare(self, scheduler: &TaskScheduler) -> Result<NewWork, ScheduleError> {
         let shared = scheduler.shared();
         self.options.check()?;
+        let period = self.period.or_else(|| self.options.period_options());
         let task_id = match self.id {
             Some(id) => Some(id),
             None => self.options.task_id(&self.input).map(std::borrow::Cow::into_owned),
         };
+        let task_id = task_id.or_else(|| period.map(|_| T::NAME.to_owned()));
         if let Some(id) = &task_id {
             rules::id(id)?;
         }
         rules::policy(self.policy.is_some(), task_id.is_some())?;
-        let policy = self.policy.unwrap_or_else(|| self.options.existing_work_policy());
+        let options = self.period.map_or(self.options, |period| self.options.period(period));
+        let policy = self.policy.unwrap_or_else(|| options.existing_work_policy());
+        rules::periodic_policy(policy == ExistingWorkPolicy::Append, period.is_some())?;
+        let period = period.map(|period| period.check().map(|()| period.stored())).transpose()?;
         let retry = self.retry.unwrap_or_else(|| self.options.retry_options());
         retry.check()?;
         let timeout = self.timeout.map(Wait::length).transpose()?.or_else(|| self.options.time_limit());
@@ -226,6 +243,13 @@ impl<T: Task> Schedule<T> {
         if let Start::After(delay) = start {
             rules::not_too_long(delay)?;
         }
+        let now = shared.clock.wall();
+        let start = match &period {
+            Some(period) => {
+                first_run(period, start, now).map_err(|problem| ScheduleError::Period { problem })?
+            }
+            None => start,
+        };
         let network = self.network.unwrap_or_else(|| self.options.network_type());
         let mut requirements = if self.unbound { Vec::new() } else { self.options.requirements() };
         requirements.extend(self.requirements);
@@ -246,7 +270,6 @@ impl<T: Task> Schedule<T> {
         if payload.len() > limit {
             return Err(ScheduleError::PayloadTooLarge { bytes: payload.len(), limit });
         }
-        let now = shared.clock.wall();
         Ok(NewWork {
             id: self.work_id.unwrap_or_else(|| shared.ids.next(now, &*shared.randomness)),
             lane: Arc::new(Lane { task: T::NAME.to_owned(), constraints, key: None }),
@@ -254,7 +277,7 @@ impl<T: Task> Schedule<T> {
             unique: task_id.map(|id| (id, stored_policy(policy))),
             start,
             boost_millis: 0,
-            options: stored_options(&retry, timeout, on_lost),
+            options: stored_options(&retry, timeout, on_lost, period),
             envelope: codec::seal(payload),
         })
     }
@@ -336,7 +359,12 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
     }
 }
 
-fn stored_options(retry: &RetryOptions, timeout: Option<Duration>, on_lost: OnLost) -> StoredOptions {
+fn stored_options(
+    retry: &RetryOptions,
+    timeout: Option<Duration>,
+    on_lost: OnLost,
+    period: Option<StoredPeriod>,
+) -> StoredOptions {
     let mut options = StoredOptions::default();
     options.max_attempts = retry.attempt_limit();
     options.backoff = match retry.backoff_kind() {
@@ -349,5 +377,6 @@ fn stored_options(retry: &RetryOptions, timeout: Option<Duration>, on_lost: OnLo
     options.jitter = retry.jitter_fraction();
     options.timeout = timeout;
     options.on_lost = on_lost;
+    options.period = period;
     options
 }

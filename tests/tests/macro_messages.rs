@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use pushe_tasks_syntax::OptionError;
+use pushe_tasks_syntax::cron::CronError;
+use pushe_tasks_syntax::zone::ZoneError;
 
 #[path = "../../pushe-tasks-macros/src/messages.rs"]
 #[expect(dead_code, reason = "only the list of texts is read here")]
@@ -75,7 +77,8 @@ fn said() -> Vec<String> {
 #[test]
 fn every_message_is_produced_by_a_case() {
     let said = said();
-    let all = messages::TEXTS.iter().chain(OptionError::TEXTS);
+    let all =
+        messages::TEXTS.iter().chain(OptionError::TEXTS).chain(CronError::TEXTS).chain(ZoneError::TEXTS);
     let silent: Vec<_> = all.filter(|text| !is_said(text, &said)).collect();
     assert!(silent.is_empty(), "no case in ui/fail produces these: {silent:#?}");
 }

@@ -188,6 +188,7 @@ macro_rules! __conformance_cases {
                 s1_11_a_period_that_is_over_waits_for_the_next_slot
                 s5_4_failed_periods_in_a_row_are_counted
                 s1_12_an_attempt_that_comes_back_stands_for_the_same_run
+                s5_3_a_claim_that_led_to_no_body_did_not_begin_the_run
                 s5_1_a_flexible_run_goes_along_with_other_work
                 s4_8_periodic_and_other_work_do_not_share_an_id
                 s4_10_periodic_work_is_found_under_an_earlier_name

@@ -10,7 +10,7 @@ use crate::period::{NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
 use crate::record::Filed;
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
-use crate::verbs::{Enqueued, How, NewWork, Policy, Settlement, Start, Target};
+use crate::verbs::{Body, Enqueued, How, NewWork, Policy, Settled, Settlement, Start, Target};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -162,6 +162,22 @@ pub(super) fn s1_12_an_attempt_that_comes_back_stands_for_the_same_run(world: &m
     world.restart();
     world.start(id);
     assert_eq!((stands(world, id).began, began.is_some()), (began, true));
+}
+
+pub(super) fn s5_3_a_claim_that_led_to_no_body_did_not_begin_the_run(world: &mut World) {
+    let id = add(world, hourly());
+    let attempt = world.start(id);
+    assert_eq!(world.settle_as(attempt, give_back(), Body::NeverBegan), Settled::Applied);
+    assert_eq!(stands(world, id).began, None);
+    world.advance(MINUTE);
+    let attempt = world.start(id);
+    let began = Some(world.now);
+    assert_eq!(stands(world, id).began, began);
+    world.settle(attempt, give_back());
+    world.advance(MINUTE);
+    let attempt = world.start(id);
+    world.settle_as(attempt, give_back(), Body::NeverBegan);
+    assert_eq!(stands(world, id).began, began, "an earlier attempt did");
 }
 
 pub(super) fn s5_1_a_flexible_run_goes_along_with_other_work(world: &mut World) {

@@ -73,6 +73,15 @@ pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at
     Ended { error, output, dropped }
 }
 
+/// Forgets that a slot was claimed where that claim led to no body.
+pub(crate) fn never_began(record: &mut WorkRecord) {
+    if let Some(period) = record.period.as_deref_mut()
+        && period.began == record.claimed_at
+    {
+        period.began = None;
+    }
+}
+
 /// Counts the period that is over, and begins the next (S1.11, S5.4).
 fn end_period(record: &mut WorkRecord, how: PeriodEnd, next: &NextSlot, at: WallTime) {
     (record.retries, record.reason, record.progress) = (0, None, None);

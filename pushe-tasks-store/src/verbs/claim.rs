@@ -30,8 +30,7 @@ pub(super) fn claim<T: TablesMut>(
     request: &ClaimRequest,
 ) -> Result<Vec<Claimed>, VerbError> {
     tx.volatile.saw(request.now);
-    promote(tx, class::DELAYED, request.now)?;
-    promote(tx, class::FLEXIBLE, request.now)?;
+    promote(tx, request.now)?;
     promote_early(tx, request.now)?;
     let suspect = match suspect::turn(tx, request)? {
         Turn::Alone(suspect) => return Ok(vec![*suspect]),
@@ -59,8 +58,8 @@ pub(super) fn claim<T: TablesMut>(
 }
 
 /// Files delayed pieces that have fallen due as ready.
-fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, class: u8, now: WallTime) -> Result<(), TableError> {
-    let (from, to) = until_range(class, now);
+fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
+    let (from, to) = until_range(class::DELAYED, now);
     for (key, work) in rows::places(tx.tables, &from, &to, PROMOTE)? {
         if let Some(mut record) = standing(tx, key, work, now)? {
             let stood = Stood::of(&record);
@@ -71,8 +70,9 @@ fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, class: u8, now: WallTime) 
     Ok(())
 }
 
-/// Files pieces as ready whose window is open, now that there is other work to do (S5.1). Of the many that may wait, those
-/// whose window closes first are looked at: what is not seen here runs at the end of its window.
+/// Files pieces as ready whose window is open, now that there is other work to do, or has closed (S5.1). Of the many that
+/// may wait, those whose window closes first are looked at: what is not seen here is seen by the next claim, at the latest
+/// when its window closes.
 fn promote_early<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
     let (from, to) = class_range(class::FLEXIBLE);
     for (key, work) in rows::places(tx.tables, &from, &to, EARLY)? {

@@ -21,7 +21,7 @@ pub(super) fn settle<T: TablesMut>(
 
 fn settle_one<T: TablesMut>(tx: &mut Transaction<'_, T>, settle: &Settle) -> Result<Settled, TableError> {
     let ended = match settle.body {
-        Body::Ended => tx.volatile.body_ended(settle.attempt),
+        Body::Ended | Body::NeverBegan => tx.volatile.body_ended(settle.attempt),
         Body::Living => None,
     };
     let record = match rows::record(tx.tables, settle.attempt.work)? {
@@ -62,6 +62,9 @@ fn apply<T: TablesMut>(
         note_living(tx, settle, record.id_hash);
     }
     let stood = Stood::of(&record);
+    if settle.body == Body::NeverBegan {
+        settlement::never_began(&mut record);
+    }
     let ended = settlement::settle(&mut record, &settle.settlement, settle.at);
     tx.keep_error(&record, ended.error, ended.dropped)?;
     if let Some(output) = ended.output {

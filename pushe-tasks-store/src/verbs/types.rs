@@ -195,8 +195,10 @@ pub struct Settle {
 /// Whether the body of a settled attempt still lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// It has ended, or never began.
+    /// It has ended.
     Ended,
+    /// There was none: the attempt was given back before. Its claim then was no beginning of a periodic run.
+    NeverBegan,
     /// It goes on; `release` will say when it has ended.
     Living,
 }

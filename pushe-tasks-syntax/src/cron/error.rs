@@ -15,7 +15,7 @@ crate::error::texts! {
         /// Something that is not written in a cron text.
         Character { found: char } => "`{found}` has no meaning in a cron text; write numbers, names, `*`, `,`, `-` and `/`",
         /// A list with nothing between two commas, or a range or step with an end missing.
-        Missing { field: &'static str } => "a {field} is missing here; write one or take the sign beside it out",
+        Missing { field: &'static str } => "the {field} is missing here; write one or take the sign beside it out",
         /// A word that is no name of this field.
         Name { found: String, field: &'static str, example: &'static str } => "`{found}` is no {field}; write for example `{example}`",
         /// A number that this field does not have.

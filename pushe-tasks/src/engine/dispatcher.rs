@@ -15,7 +15,6 @@ use pushe_tasks_store::{
 };
 use tokio::sync::oneshot;
 
-use super::attempt;
 use super::conditions::Conditions;
 use super::credit::{CreditUpdate, Turn};
 use super::executor::Executor;
@@ -23,19 +22,16 @@ use super::isolation::Isolation;
 use super::lanes::Lanes;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
-use super::second_look::SecondLook;
 use super::settlement::settlement;
 use super::shared::Shared;
 use super::shutdown::Stopping;
-use super::signal::StopSignal;
 use super::spread::SPREAD;
 use super::tasks::TaskState;
 use super::trouble::Trouble;
+use super::watch::ClockWatch;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
-use crate::context::{Reports, TaskContext};
 use crate::random::unit;
-use crate::scheduler::TaskScheduler;
 
 /// At most this many finished records are pruned in one transaction.
 const PRUNE_BATCH: usize = 500;
@@ -43,7 +39,7 @@ const PRUNE_BATCH: usize = 500;
 /// The owner of timers, lanes and permits.
 pub(crate) struct Dispatcher {
     pub(super) shared: Arc<Shared>,
-    executor: Box<dyn Executor>,
+    pub(super) executor: Box<dyn Executor>,
     pub(super) tasks: Vec<TaskState>,
     pub(super) lanes: Lanes,
     pub(super) conditions: Conditions,
@@ -53,13 +49,13 @@ pub(crate) struct Dispatcher {
     pub(super) running: u64,
     pub(super) max_running: u64,
     /// Claims that it has been told of.
-    seen: u64,
+    pub(super) seen: u64,
     /// When the first delayed piece falls due and the first finished record may be pruned; written by commits, cleared
     /// once the writer was told.
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
-    checking: BTreeMap<Attempt, Claimed>,
+    pub(super) checking: BTreeMap<Attempt, Claimed>,
     waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
@@ -71,7 +67,7 @@ pub(crate) struct Dispatcher {
     /// What leaves at the end of the step.
     pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
-    lanes_changed: bool,
+    pub(super) lanes_changed: bool,
     /// Over how long work that a constraint has held is spread, for each doubling of its pieces.
     pub(crate) spread: Duration,
     /// When a gate next changes by the passing of time alone.
@@ -80,6 +76,8 @@ pub(crate) struct Dispatcher {
     granted: u64,
     /// Whose turn the writer was last told that it is.
     told_turn: Turn,
+    /// Whether the wall clock can be trusted.
+    watch: ClockWatch,
     inbox: Vec<Event>,
 }
 
@@ -104,6 +102,7 @@ impl Dispatcher {
         let tasks =
             shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
         let conditions = Conditions::new(kinds, Arc::clone(&shared.clock), Arc::clone(&shared.events));
+        let watch = ClockWatch::new(shared.clock.mono(), shared.clock.wall());
         Self {
             shared,
             executor,
@@ -129,6 +128,7 @@ impl Dispatcher {
             next_gate: None,
             granted: 0,
             told_turn: Turn::default(),
+            watch,
             inbox: Vec::new(),
         }
     }
@@ -160,6 +160,10 @@ impl Dispatcher {
         }
         self.inbox = inbox;
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
+        if self.watch.look(mono, wall) {
+            tracing::warn!("the clock was set back; waits keep their length");
+            self.outbox.push(Request::Write(Write::Clamp));
+        }
         self.do_what_is_due(mono, wall);
         self.grant(mono);
         self.finish_if_idle();
@@ -255,99 +259,7 @@ impl Dispatcher {
         }
     }
 
-    fn start(&mut self, claim: Claimed) {
-        let (attempt, now) = (claim.attempt(), self.shared.clock.mono());
-        self.seen += 1;
-        if claim.record.alone {
-            tracing::warn!(work = %attempt.work, crashes = claim.record.interruptions, "a suspect runs alone");
-            self.isolation.began(attempt, claim.record.interruptions, now);
-        }
-        let Some(lane) = self.lanes.get_mut(claim.record.lane) else { return };
-        let Some(task) = lane.task else { return };
-        // A lane that becomes busy by the claim itself has no monitor: its gates know only what an earlier one had read.
-        self.lanes_changed |= !lane.is_busy();
-        lane.running += 1;
-        self.running += 1;
-        self.tasks[task].take_permit();
-        let conditions = lane.conditions.clone();
-
-        let signal = Arc::new(StopSignal::default());
-        let claimed_at = claim.record.claimed_at.unwrap_or_default();
-        let (options, retries) = (claim.spec.options.clone(), claim.record.retries);
-        let live = Live::new(task, claim.record.lane, Arc::clone(&signal), options, retries, claimed_at);
-        self.live.insert(attempt, live);
-
-        // The claim was made on a credit that may have been withdrawn since: then no body begins.
-        if self.stopping.is_some() {
-            signal.ask(Reason::Shutdown);
-            return self.ended(attempt, Ended::Dropped);
-        }
-        if !self.conditions.all_open(&conditions, now) {
-            signal.ask(Reason::ConstraintLost);
-            return self.ended(attempt, Ended::Dropped);
-        }
-        match self.conditions.look_again(&conditions) {
-            None => self.begin(attempt, task, claim, signal),
-            Some(looks) => {
-                self.checking.insert(attempt, claim);
-                let events = Arc::clone(&self.shared.events);
-                tokio::spawn(async move { events.send(Event::LookedAgain(attempt, looks.await)) });
-            }
-        }
-    }
-
-    /// Begins an attempt if what it needs still holds, or gives it back.
-    fn looked_again(&mut self, attempt: Attempt, looks: Vec<SecondLook>) {
-        let now = self.shared.clock.mono();
-        self.lanes_changed |= !looks.is_empty();
-        let mut known = true;
-        for look in looks {
-            known &= self.conditions.confirm(look, now);
-        }
-        let Some(claim) = self.checking.remove(&attempt) else { return };
-        let Some(live) = self.live.get(attempt) else { return };
-        let (task, signal) = (live.task, Arc::clone(&live.signal));
-        let needed = self.lanes.get(live.lane).map_or(&[][..], |lane| &lane.conditions);
-        if known && live.phase == Phase::Running && self.conditions.all_open(needed, now) {
-            self.begin(attempt, task, claim, signal);
-        } else {
-            signal.ask(Reason::ConstraintLost);
-            self.ended(attempt, Ended::Dropped);
-        }
-    }
-
-    fn begin(&mut self, attempt: Attempt, task: usize, claim: Claimed, signal: Arc<StopSignal>) {
-        let entry = self.tasks[task].entry;
-        let shared = &self.shared;
-        let scheduler = TaskScheduler::of(shared);
-        let context = TaskContext::new(
-            attempt,
-            claim.record.attempt(),
-            claim.record.progress,
-            Arc::clone(&shared.states),
-            Arc::clone(&signal),
-            Reports { writer: Arc::clone(&shared.requests), room: Arc::clone(&shared.side_room) },
-            scheduler.clone(),
-        );
-        let output_limit = shared.limits.output;
-        let envelope = claim.spec.envelope;
-        let body = move || entry.body(envelope, context, output_limit);
-        let tells_start = claim.spec.options.timeout.is_some();
-        let clock = Arc::clone(&shared.clock);
-        let running = attempt::run(attempt, body, signal, clock, Arc::clone(&shared.events), tells_start);
-        let running = crate::scheduler::within(scheduler, running);
-        self.executor.run(entry.runs_on(), Box::pin(running));
-    }
-
-    /// The body was polled for the first time: from here its timeout counts.
-    fn started(&mut self, attempt: Attempt, at: MonoTime) {
-        let timeout = self.live.get(attempt).filter(|live| live.phase == Phase::Running);
-        if let Some(timeout) = timeout.and_then(|live| live.options.timeout) {
-            self.live.enter(attempt, Phase::Running, Some(at.plus(timeout)));
-        }
-    }
-
-    fn ended(&mut self, attempt: Attempt, ended: Ended) {
+    pub(super) fn ended(&mut self, attempt: Attempt, ended: Ended) {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         if live.phase == Phase::Zombie {
@@ -359,17 +271,21 @@ impl Dispatcher {
         self.settle(attempt, settlement, Body::Ended);
     }
 
-    fn judge(&self, live: &Live, ended: Ended) -> Settlement {
+    pub(super) fn judge(&self, live: &Live, ended: Ended) -> Settlement {
         let chance = unit(self.shared.randomness.bits());
-        settlement(ended, live.signal.reason(), &live.options, live.retries, chance)
+        let settled = settlement(ended, live.signal.reason(), &live.options, live.retries, chance);
+        match &live.run {
+            Some(run) => run.settlement(settled, self.shared.clock.wall()),
+            None => settled,
+        }
     }
 
-    fn settle(&mut self, attempt: Attempt, settlement: Settlement, body: Body) {
+    pub(super) fn settle(&mut self, attempt: Attempt, settlement: Settlement, body: Body) {
         let at = self.shared.clock.wall();
         self.outbox.push(Request::Write(Write::Settle(Settle { attempt, at, settlement, body })));
     }
 
-    fn free(&mut self, live: &Live) {
+    pub(super) fn free(&mut self, live: &Live) {
         self.running -= 1;
         self.tasks[live.task].return_permit();
         if let Some(lane) = self.lanes.get_mut(live.lane) {
@@ -404,7 +320,7 @@ impl Dispatcher {
             self.next_due = None;
             self.outbox.push(Request::Wake);
         }
-        if self.next_prune.is_some_and(|at| at <= wall) {
+        if self.next_prune.is_some_and(|at| at <= wall) && self.watch.holds_until().is_none() {
             self.next_prune = None;
             self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
         }
@@ -480,7 +396,8 @@ impl Dispatcher {
         // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
         // engine that has nothing else to wait for.
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
-        let prune = self.next_prune.map(|at| mono.plus(at.since(wall)));
+        let prune =
+            self.next_prune.map(|at| mono.plus(at.since(wall)).max(self.watch.holds_until().unwrap_or(mono)));
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
         let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pushe_tasks_store::{Attempt, LaneId, StoredOptions};
 
+use super::period::Run;
 use super::signal::StopSignal;
 use crate::clock::{MonoTime, WallTime};
 
@@ -23,6 +24,8 @@ pub(super) struct Live {
     pub(super) retries: u32,
     pub(super) claimed_at: WallTime,
     pub(super) phase: Phase,
+    /// The run that it makes, of periodic work.
+    pub(super) run: Option<Run>,
     due: Option<MonoTime>,
 }
 
@@ -48,7 +51,7 @@ impl Live {
         retries: u32,
         claimed_at: WallTime,
     ) -> Self {
-        Self { task, lane, signal, options, retries, claimed_at, phase: Phase::Running, due: None }
+        Self { task, lane, signal, options, retries, claimed_at, phase: Phase::Running, run: None, due: None }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::credit::CreditUpdate;
 use super::room::Place;
 use super::second_look::SecondLook;
-use crate::clock::MonoTime;
+use crate::clock::{MonoTime, WallTime};
 use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::explain::Standing;
 use crate::health::EngineHealth;
@@ -72,6 +72,9 @@ pub(crate) enum Request {
 pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
+    OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    /// The clock was set back.
+    Clamp,
     Settle(Settle),
     Release(Attempt),
     /// It takes room as the requests of callers do: a body may report as often as it likes.

@@ -19,6 +19,7 @@ mod lanes;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+pub(crate) mod period;
 mod report;
 pub(crate) mod room;
 mod second_look;
@@ -27,11 +28,13 @@ pub(crate) mod shared;
 mod shutdown;
 pub(crate) mod signal;
 pub(crate) mod spread;
+mod starting;
 mod tasks;
 #[cfg(test)]
 mod traces;
 mod trouble;
 mod verb;
+mod watch;
 pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;

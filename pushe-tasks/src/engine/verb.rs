@@ -17,6 +17,7 @@ pub(super) struct Done {
 enum Answer {
     Enqueued(Result<Vec<Enqueued>, VerbError>),
     Cancelled(Result<Vec<Moved>, VerbError>),
+    Overridden(Result<Vec<WorkId>, VerbError>),
     /// Nothing that anybody waits for.
     Silence,
 }
@@ -51,6 +52,10 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
     let answer = match &write {
         Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
         Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
+        Write::OverrideNext(target, at, _) => Answer::Overridden(verbs.override_next(target, *at, now)),
+        Write::Clamp => {
+            silence(verbs.clamp(now), "waits could not be shortened after the clock was set", None)
+        }
         Write::Settle(settle) => {
             let settled = verbs.settle(std::slice::from_ref(settle));
             silence(settled, "the end of an attempt could not be stored", Some(settle.attempt.work))
@@ -88,6 +93,9 @@ impl Done {
             (Write::Cancel(_, reply), Answer::Cancelled(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
+            (Write::OverrideNext(_, _, reply), Answer::Overridden(result)) => {
+                reply.send(result.map_err(Refusal::from));
+            }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
             (Write::Progress(_, _, place), _) => drop(place),
             _ => {}
@@ -110,12 +118,13 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
     match write {
         Write::Enqueue(_, reply) => reply.send(Err(error.clone().into())),
         Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
+        Write::OverrideNext(_, _, reply) => reply.send(Err(error.clone().into())),
         Write::RecordStop => {
             // The engine stops all the same; the record is tried again with what ends attempts.
             let _ = events.send(Event::StopRecorded);
             return Some(write);
         }
-        Write::Settle(_) | Write::Release(_) => return Some(write),
+        Write::Settle(_) | Write::Release(_) | Write::Clamp => return Some(write),
         Write::Progress(..) | Write::Prune(_) => {}
     }
     None

@@ -26,10 +26,13 @@ struct State {
     waits: BTreeMap<u64, Wait>,
     next: u64,
     looks: u64,
+    /// How often the wall was set back: a wait for it ends then.
+    set_back: u64,
 }
 
 struct Wait {
     until: Until,
+    set_back: u64,
     waker: Waker,
 }
 
@@ -48,9 +51,14 @@ impl State {
         }
     }
 
+    /// Whether a wait is over that began when the wall had been set back so often.
+    fn is_over(&self, until: Until, set_back: u64) -> bool {
+        self.left(until).is_zero() || matches!(until, Until::Wall(_)) && self.set_back > set_back
+    }
+
     fn wake(&mut self) -> Vec<Waker> {
         self.looks = 0;
-        let due = |wait: &Wait| self.left(wait.until).is_zero();
+        let due = |wait: &Wait| self.is_over(wait.until, wait.set_back);
         let numbers: Vec<_> = self.waits.iter().filter(|(_, wait)| due(wait)).map(|(n, _)| *n).collect();
         numbers.iter().filter_map(|number| self.waits.remove(number)).map(|wait| wait.waker).collect()
     }
@@ -60,7 +68,15 @@ impl SimClock {
     /// A clock whose wall shows this moment.
     pub fn new(wall: WallTime) -> Self {
         let (wall, waits) = (wall.as_millis(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { mono: Duration::ZERO, wall, boot: 1, waits, next: 0, looks: 0 })))
+        Self(Arc::new(Mutex::new(State {
+            mono: Duration::ZERO,
+            wall,
+            boot: 1,
+            waits,
+            next: 0,
+            looks: 0,
+            set_back: 0,
+        })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,7 +114,10 @@ impl SimClock {
 
     /// Sets the wall clock on or back; a machine that sleeps sees the same.
     pub fn jump(&self, millis: i64) {
-        self.change(|state| state.wall = state.wall.saturating_add(millis));
+        self.change(|state| {
+            state.wall = state.wall.saturating_add(millis);
+            state.set_back += u64::from(millis < 0);
+        });
     }
 
     /// The machine boots: its monotonic clock begins anew.
@@ -116,7 +135,8 @@ impl SimClock {
     }
 
     fn waiting(&self, until: Until) -> Sleep {
-        Box::pin(Waiting { clock: self.clone(), until, number: None })
+        let set_back = self.state().set_back;
+        Box::pin(Waiting { clock: self.clone(), until, set_back, number: None })
     }
 }
 
@@ -152,6 +172,7 @@ impl Clock for SimClock {
 struct Waiting {
     clock: SimClock,
     until: Until,
+    set_back: u64,
     number: Option<u64>,
 }
 
@@ -164,12 +185,15 @@ impl Future for Waiting {
         if let Some(number) = self.number.take() {
             state.waits.remove(&number);
         }
-        if state.left(self.until).is_zero() {
+        if state.is_over(self.until, self.set_back) {
             return Poll::Ready(());
         }
         let number = state.next;
         state.next += 1;
-        state.waits.insert(number, Wait { until: self.until, waker: context.waker().clone() });
+        state.waits.insert(
+            number,
+            Wait { until: self.until, set_back: self.set_back, waker: context.waker().clone() },
+        );
         self.number = Some(number);
         Poll::Pending
     }

@@ -1,6 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(every = "1h")]
+#[pushe_task(debounce = "1h")]
 async fn send(_: u8) {}
 
 fn main() {}
