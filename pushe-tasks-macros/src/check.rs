@@ -41,6 +41,7 @@ pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
     type_name(options, item, diag);
     id(options, item, diag);
     policy(options, diag);
+    on_lost(options, diag);
     if let Some(retry) = &options.retry {
         self::retry(retry, diag);
     }
@@ -267,6 +268,15 @@ fn policy(options: &Options, diag: &mut Diagnostics) {
         // A word that is unknown has been reported; the option is one mistake, not two.
         if options.policy.is_some() {
             diag.judge(key, rules::policy(true, options.has_id));
+        }
+    }
+}
+
+fn on_lost(options: &Options, diag: &mut Diagnostics) {
+    if let Some(key) = &options.on_lost_key {
+        // A word that is unknown has been reported; the option is one mistake, not two.
+        if options.on_lost.is_some() {
+            diag.judge(key, rules::on_lost(true, options.has_constraint));
         }
     }
 }

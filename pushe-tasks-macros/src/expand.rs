@@ -244,6 +244,11 @@ impl Task<'_> {
         let mut add = |tokens: Option<TokenStream>| chain.extend(tokens);
         add(options.policy.as_ref().map(|word| quote!(.policy(#private::ExistingWorkPolicy::#word))));
         add(options.network.as_ref().map(|word| quote!(.network(#private::NetworkType::#word))));
+        add((!options.requires.is_empty()).then(|| {
+            let requirements = options.requires.iter().map(|requirement| requirement.erase(&private));
+            quote!(.requires(|| #private::vec![#(#requirements),*]))
+        }));
+        add(options.on_lost.as_ref().map(|word| quote!(.on_lost(#private::OnLost::#word))));
         add(options.retry.as_ref().map(|retry| {
             let retry = retry_options(retry, &private);
             quote!(.retry(#retry))

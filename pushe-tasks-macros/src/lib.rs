@@ -11,6 +11,7 @@ mod item;
 mod messages;
 mod naming;
 mod options;
+mod requires;
 mod value;
 
 use proc_macro2::TokenStream;

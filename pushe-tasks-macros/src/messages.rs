@@ -54,6 +54,9 @@ messages! {
     wrong_text(option, error, caret) => "`{option}`: {error}\n\n{caret}\n",
     empty_list(option, example) => "`{option}` lists nothing; write `{example}` or leave `{option}` out",
 
+    constraint_twice(name) => "the constraint `{name}` is given twice; keep one",
+    reach_needs_place() => "`Reach` names a host and port in quotes; write `Reach(\"db.local:5432\")`, or `pushe_tasks::constraint::Reach::new(..)` for a place that is computed",
+
     // Options against the function.
     placeholder_without_input() => "the id has a placeholder, but the task takes no input; give it an input or write the id without placeholders",
     id_function_without_input() => "`id` names a function of the input, but the task takes no input; give it an input or write the id as a text",

@@ -4,13 +4,15 @@
 //! every value is read as an expression before anyone judges it.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use pushe_tasks_syntax::words::nearest;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, LitStr, Path, Token};
 
-use crate::diag::{Diagnostics, nearest, one_of};
+use crate::diag::{Diagnostics, one_of};
 use crate::messages;
+use crate::requires::{self, Requirement};
 use crate::value::{Number, Time, Word, read};
 
 /// A key of the list: its name, what it takes, and how it is written.
@@ -36,6 +38,8 @@ static KEYS: &[Key] = &[
     key("id", "a text in quotes or the path of a function", "id = \"...\""),
     key("policy", WORD, "policy = Keep"),
     key("network", WORD, "network = Connected"),
+    key("requires", "a list of constraints", "requires(Charging)"),
+    key("on_lost", WORD, "on_lost = Finish"),
     key("retry", "a list of options", "retry(max_attempts = 8)"),
     key("retry_if", "the path of a function", "retry_if = is_temporary"),
     key("timeout", TIME, "timeout = \"10m\""),
@@ -52,6 +56,9 @@ static RETRY_KEYS: &[Key] = &[
     key("max_delay", TIME, "max_delay = \"5h\""),
     key("jitter", "a number", "jitter = 0.1"),
 ];
+
+static NETWORKS: &[&str] =
+    &["NotRequired", "Connected", "Unmetered", "NotRoaming", "Metered", "TemporarilyUnmetered"];
 
 /// What follows a key.
 pub(crate) enum Value {
@@ -96,6 +103,12 @@ pub(crate) struct Options {
     pub(crate) policy_key: Option<Ident>,
     pub(crate) policy: Option<Word>,
     pub(crate) network: Option<Word>,
+    pub(crate) requires: Vec<Requirement>,
+    /// Whether a constraint was meant, readable or not.
+    pub(crate) has_constraint: bool,
+    /// The key, for the rule that is about the option and not its value.
+    pub(crate) on_lost_key: Option<Ident>,
+    pub(crate) on_lost: Option<Word>,
     pub(crate) retry: Option<RetryOptions>,
     pub(crate) retry_if: Option<(Ident, Path)>,
     pub(crate) timeout: Option<Time>,
@@ -125,7 +138,17 @@ impl Options {
                     options.policy_key = Some(entry.key);
                 }
                 "network" => {
-                    options.network = read::word(&entry, "network type", &["Connected", "NotRequired"], diag);
+                    options.network = read::word(&entry, "network type", NETWORKS, diag);
+                    let none = options.network.as_ref().is_some_and(|network| network.is("NotRequired"));
+                    options.has_constraint |= !none;
+                }
+                "requires" => {
+                    options.has_constraint = true;
+                    options.requires = requires::read(&entry, diag);
+                }
+                "on_lost" => {
+                    options.on_lost = read::word(&entry, "answer to a loss", &["Stop", "Finish"], diag);
+                    options.on_lost_key = Some(entry.key);
                 }
                 "retry" => options.retry = RetryOptions::read(&entry, diag),
                 "retry_if" => options.retry_if = read::path(&entry, diag).map(|path| (entry.key, path)),

@@ -52,12 +52,13 @@ impl ToTokens for Word {
 pub(crate) mod read {
     use proc_macro2::Group;
     use pushe_tasks_syntax::duration;
+    use pushe_tasks_syntax::words::nearest;
     use syn::parse::Parser;
     use syn::punctuated::Punctuated;
     use syn::{ExprLit, ExprUnary, Path, Token, UnOp};
 
     use super::{Expr, Ident, Lit, LitStr, Number, Time, Word};
-    use crate::diag::{Diagnostics, nearest, one_of};
+    use crate::diag::{Diagnostics, one_of};
     use crate::messages;
     use crate::options::{Entry, Id, Value, list_span};
 

@@ -50,6 +50,8 @@ struct Expected {
     order: BTreeMap<Vec<u8>, WorkId>,
     ids: BTreeMap<Vec<u8>, WorkId>,
     ready: BTreeMap<LaneId, u64>,
+    /// Ready pieces that run alone.
+    suspects: u64,
     damaged: BTreeSet<WorkId>,
     known: BTreeSet<WorkId>,
     succeeded: BTreeSet<WorkId>,
@@ -63,9 +65,10 @@ impl Expected {
         let key = index::order_key(record);
         self.known.insert(record.id);
         self.order.insert(key.to_vec(), record.id);
-        if key[0] == class::READY {
+        if class::is_ready(key[0]) {
             *self.ready.entry(record.lane).or_default() += 1;
         }
+        self.suspects += u64::from(key[0] == class::SUSPECT);
         if let Some(key) = index::id_key(record) {
             self.ids.insert(key.to_vec(), record.id);
         }
@@ -111,10 +114,13 @@ fn hangers_on<T: Tables>(tables: &T, expected: &Expected, wrong: &mut Vec<String
 }
 
 fn counts(expected: &Expected, volatile: &Volatile, wrong: &mut Vec<String>) {
+    let unsure = expected.damaged.len() as u64;
+    if !(expected.suspects..=expected.suspects + unsure).contains(&volatile.suspects()) {
+        wrong.push(format!("it counts {} suspects and has {}", volatile.suspects(), expected.suspects));
+    }
     for (lane, state) in volatile.lanes() {
         let ready = expected.ready.get(lane).copied().unwrap_or(0);
         // A damaged record that is still listed as ready is counted until it is found.
-        let unsure = expected.damaged.len() as u64;
         if state.ready < ready || state.ready > ready + unsure {
             wrong.push(format!("{lane:?} counts {} ready pieces and has {ready}", state.ready));
         }

@@ -77,6 +77,9 @@ pub enum StoreError {
     /// The store does not work until it is opened anew.
     #[error("the store has failed: {0}")]
     Failed(String),
+    /// Stores of this kind cannot do it.
+    #[error("stores of this kind have no tables of the application; use the embedded store on a file")]
+    Unsupported,
 }
 
 /// A verb was refused and changed nothing; the transaction goes on without it.
@@ -92,6 +95,19 @@ pub enum VerbError {
         task_id: String,
         /// The name of the task that holds it.
         task: String,
+        /// The piece that holds it.
+        holder: WorkId,
+    },
+    /// Unfinished work with the task id is periodic and the new one is not, or the other way round.
+    #[error(
+        "the id `{task_id}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        if *periodic { "periodic, and this is not" } else { "not periodic, and this is" }
+    )]
+    KindDiffers {
+        /// The task id.
+        task_id: String,
+        /// Whether the work that holds it is periodic.
+        periodic: bool,
         /// The piece that holds it.
         holder: WorkId,
     },

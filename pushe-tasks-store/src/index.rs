@@ -17,6 +17,16 @@ pub(crate) mod class {
     pub(crate) const RUNNING: u8 = 5;
     pub(crate) const QUARANTINED: u8 = 6;
     pub(crate) const FINISHED: u8 = 7;
+    /// Ready pieces that run alone, apart from the others, so that no claim of those meets them.
+    pub(crate) const SUSPECT: u8 = 8;
+
+    /// Pieces that may start along with other work before their due time, by that time.
+    pub(crate) const FLEXIBLE: u8 = 9;
+
+    /// Whether a piece in this class is ready.
+    pub(crate) const fn is_ready(class: u8) -> bool {
+        matches!(class, READY | SUSPECT)
+    }
 }
 
 /// A key in the order index: class, lane or none, time or order key, sequence number.
@@ -30,8 +40,10 @@ pub(crate) fn order_key(record: &WorkRecord) -> OrderKey {
     let place = |class, lane, time| place(class, lane, time, record.sequence);
     match record.state {
         WorkState::Enqueued => match record.filed {
+            Filed::Ready if record.is_suspect() => place(class::SUSPECT, record.lane.0, record.order_key()),
             Filed::Ready => place(class::READY, record.lane.0, record.order_key()),
             Filed::Delayed => place(class::DELAYED, 0, record.due.as_millis()),
+            Filed::Flexible => place(class::FLEXIBLE, 0, record.due.as_millis()),
         },
         WorkState::Blocked => match record.blocked {
             Some(Blocked::Body) => place(class::BLOCKED_BODY, 0, 0),
@@ -67,7 +79,7 @@ pub(crate) fn id_place(hash: u64, finished: bool, sequence: u64) -> IdKey {
     key
 }
 
-/// The lane of a key of class `READY`.
+/// The lane of a key of a ready piece.
 pub(crate) fn lane_of(key: &OrderKey) -> LaneId {
     LaneId(u32::from_be_bytes([key[1], key[2], key[3], key[4]]))
 }
@@ -104,13 +116,13 @@ pub(crate) fn until_range(class: u8, moment: WallTime) -> (OrderKey, OrderKey) {
     (place(class, 0, i64::MIN, 0), place(class, 0, end.as_millis(), 0))
 }
 
-/// The range of the ready pieces of one lane.
-pub(crate) fn lane_range(lane: LaneId) -> (OrderKey, OrderKey) {
+/// The range of the pieces of one lane in a class of ready ones.
+pub(crate) fn lane_range(class: u8, lane: LaneId) -> (OrderKey, OrderKey) {
     let to = match lane.0.checked_add(1) {
-        Some(next) => place(class::READY, next, i64::MIN, 0),
-        None => place(class::READY + 1, 0, i64::MIN, 0),
+        Some(next) => place(class, next, i64::MIN, 0),
+        None => place(class + 1, 0, i64::MIN, 0),
     };
-    (place(class::READY, lane.0, i64::MIN, 0), to)
+    (place(class, lane.0, i64::MIN, 0), to)
 }
 
 /// The range of the pieces that bear or bore a task id with this hash.
@@ -169,6 +181,19 @@ mod tests {
             record(0, 2, 0),
         ];
         assert!(in_order.map(|record| order_key(&record)).is_sorted());
+    }
+
+    #[test]
+    fn s7_3_a_ready_suspect_stands_apart() {
+        let mut suspect = record(1, 1, 0);
+        for (interruptions, class) in [(0, class::READY), (1, class::READY), (2, class::SUSPECT)] {
+            suspect.interruptions = interruptions;
+            let key = order_key(&suspect);
+            assert_eq!((key[0], lane_of(&key)), (class, LaneId(1)));
+            assert!(class::is_ready(key[0]));
+        }
+        suspect.filed = Filed::Delayed;
+        assert_eq!(order_key(&suspect)[0], class::DELAYED, "until it is due it stands with the others");
     }
 
     #[test]

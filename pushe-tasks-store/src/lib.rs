@@ -16,6 +16,10 @@ mod index;
 mod journal;
 mod memory;
 mod meta;
+mod period;
+#[cfg(pushe_planted)]
+#[doc(hidden)]
+pub mod planted;
 mod record;
 #[cfg(feature = "redb")]
 pub mod redb;
@@ -36,13 +40,16 @@ pub use finding::{Finding, StoreHealth};
 pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
+pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
-pub use spec::{Backoff, Envelope, StoredOptions, WorkSpec};
+pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};
 pub use time::WallTime;
+#[cfg(feature = "redb")]
+pub use verbs::Transact;
 pub use verbs::{
     Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved, NewWork, Policy,
     RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts, StoredConstraint, Target,
-    Verbs, WorkView,
+    Verbs, Verdict, WorkView,
 };
 pub use wire::Damage;

@@ -93,7 +93,10 @@ impl Store for MemoryStore {
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         // What a panic within the transaction before has left.
         self.undo();
-        let finished = match transaction::apply(&mut self.tables, &mut self.volatile, body) {
+        let finished = match transaction::apply(&mut self.tables, &mut self.volatile, &mut |verbs| {
+            body(verbs);
+            false
+        }) {
             Ok(finished) => finished,
             Err(error) => {
                 self.undo();
@@ -257,7 +260,7 @@ mod tests {
 
     fn claim(store: &mut MemoryStore, limit: usize) -> Vec<Attempt> {
         let grants = vec![Grant { permits: limit, lanes: vec![LaneId(1)] }];
-        let request = ClaimRequest { now: NOW, limit, grants };
+        let request = ClaimRequest { now: NOW, limit, grants, ..ClaimRequest::default() };
         let mut answer = Vec::new();
         store.write(&mut |tx| answer = tx.claim(&request).unwrap()).unwrap();
         answer.iter().map(crate::Claimed::attempt).collect()
@@ -281,7 +284,7 @@ mod tests {
 
         store.fail_next(StoreError::InDoubt("test".to_owned()));
         let grants = vec![Grant { permits: 1, lanes: vec![LaneId(1)] }];
-        let request = ClaimRequest { now: NOW, limit: 1, grants };
+        let request = ClaimRequest { now: NOW, limit: 1, grants, ..ClaimRequest::default() };
         assert!(store.write(&mut |tx| assert_eq!(tx.claim(&request).unwrap().len(), 1)).is_err());
         store.read(&mut |look| assert_eq!(look.lanes().unwrap()[0].ready, 1)).unwrap();
         assert_eq!(claim(&mut store, 1).len(), 1, "the body of the claim that failed does not live");
@@ -296,7 +299,7 @@ mod tests {
             store.tables.writes_left = Some(writes);
             let mut answers = Vec::new();
             let grants = vec![Grant { permits: 1, lanes: vec![LaneId(1)] }];
-            let request = ClaimRequest { now: NOW, limit: 1, grants };
+            let request = ClaimRequest { now: NOW, limit: 1, grants, ..ClaimRequest::default() };
             let written = store.write(&mut |tx| {
                 answers.push(tx.enqueue(&[work(2)], NOW).map(drop));
                 answers.push(tx.claim(&request).map(drop));

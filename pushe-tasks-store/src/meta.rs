@@ -6,10 +6,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::id::LaneId;
-use crate::index::{class, lane_of, place};
+use crate::id::{LaneId, WorkId};
+use crate::index::{class, class_range, lane_of};
 use crate::rows;
 use crate::tables::{Table, TableError, Tables, TablesMut};
+use crate::time::WallTime;
 use crate::volatile::{Counters, Living, Volatile};
 use crate::wire::{Damage, Reader, Writer};
 
@@ -104,20 +105,29 @@ fn load<T: Tables>(tables: &T, volatile: &mut Volatile) -> Result<(), TableError
         }
         ControlFlow::Continue(())
     })?;
-    let (from, to) = (place(class::READY, 0, i64::MIN, 0), place(class::READY + 1, 0, i64::MIN, 0));
-    tables.scan(Table::Order, &from, &to, &mut |key, _| {
-        if let Ok(key) = key.try_into() {
-            volatile.load_ready(lane_of(key));
-        }
-        ControlFlow::Continue(())
-    })
+    if let Some((key, _)) = tables.last(Table::Records, &[], &[0xff; 17])?
+        && let Ok(key) = key.try_into()
+    {
+        volatile.note_stored(WorkId::from_bytes(key));
+    }
+    for ready in [class::READY, class::SUSPECT] {
+        let (from, to) = class_range(ready);
+        tables.scan(Table::Order, &from, &to, &mut |key, _| {
+            if let Ok(key) = key.try_into() {
+                volatile.load_ready(lane_of(key), ready == class::SUSPECT);
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(())
 }
 
 impl Counters {
     fn decode(from: &mut Reader<'_>) -> Result<Self, Damage> {
         let commit = from.varint("commit")?;
         let sequence = from.varint("sequence")?;
-        Ok(Self { commit, sequence, lane: from.small("lane")? })
+        let lane = from.small("lane")?;
+        Ok(Self { commit, sequence, lane, clock: WallTime::from_millis(from.signed("clock")?) })
     }
 }
 
@@ -127,6 +137,7 @@ pub(crate) fn write_counters<T: TablesMut>(tables: &mut T, counters: Counters) -
         out.varint(counters.commit);
         out.varint(counters.sequence);
         out.varint(u64::from(counters.lane));
+        out.signed(counters.clock.as_millis());
     })
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::id::{LaneId, WorkId};
+use crate::period::PeriodRecord;
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
 use crate::wire::{Damage, Reader, Writer};
@@ -44,6 +45,8 @@ pub struct WorkRecord {
     pub returned: u32,
     /// Crashes that found it running and were charged to it.
     pub interruptions: u32,
+    /// Whether its newest attempt is that of a suspect beside which no other body has lived (S7.3).
+    pub alone: bool,
     /// When it was scheduled.
     pub enqueued_at: WallTime,
     /// The earliest start.
@@ -66,6 +69,8 @@ pub struct WorkRecord {
     pub history: Vec<AttemptRecord>,
     /// The last progress that a running body reported, encoded as it was given.
     pub progress: Option<Vec<u8>>,
+    /// Where periodic work stands.
+    pub period: Option<Box<PeriodRecord>>,
 }
 
 /// Where an Enqueued piece of work is filed.
@@ -76,6 +81,8 @@ pub enum Filed {
     Delayed,
     /// In its lane, by order key.
     Ready,
+    /// Apart from the delayed: it may start along with other work before its due time.
+    Flexible,
 }
 
 /// What a Blocked piece of work waits for.
@@ -122,6 +129,7 @@ impl WorkRecord {
             snoozes: 0,
             returned: 0,
             interruptions: 0,
+            alone: false,
             enqueued_at: now,
             due: now,
             wait: Duration::ZERO,
@@ -133,12 +141,18 @@ impl WorkRecord {
             prune_at: WallTime::MAX,
             history: Vec::new(),
             progress: None,
+            period: None,
         }
     }
 
     /// The number of the present or next attempt, for people and for back-off: 1 + attempts ended in retry.
     pub const fn attempt(&self) -> u32 {
         self.retries.saturating_add(1)
+    }
+
+    /// Whether crashes have found it running so often that its next attempt is to run alone (S7.3).
+    pub const fn is_suspect(&self) -> bool {
+        self.interruptions >= 2
     }
 
     /// Where it stands in its lane: due − boost.
@@ -185,7 +199,12 @@ impl WorkRecord {
         record.due = WallTime::from_millis(record.enqueued_at.as_millis().wrapping_add(from.signed("due")?));
         record.wait = Duration::from_millis(from.varint("wait")?);
         record.boost_millis = from.signed("boost")?;
-        record.filed = if flags & FLAG_DELAYED == 0 { Filed::Ready } else { Filed::Delayed };
+        record.filed = match flags & (FLAG_DELAYED | FLAG_FLEXIBLE) {
+            0 => Filed::Ready,
+            FLAG_DELAYED => Filed::Delayed,
+            FLAG_FLEXIBLE => Filed::Flexible,
+            _ => return Err(Damage::Shape("filed")),
+        };
         record.blocked = match flags & (FLAG_BEHIND | FLAG_BODY) {
             0 => None,
             FLAG_BEHIND => Some(Blocked::Behind),
@@ -195,6 +214,7 @@ impl WorkRecord {
         if flags & FLAG_ID != 0 {
             record.id_hash = Some(u64::from_le_bytes(from.fixed("id hash")?));
         }
+        record.alone = flags & FLAG_ALONE != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -202,9 +222,11 @@ impl WorkRecord {
 
     fn flags(&self) -> u8 {
         let mut flags = 0;
-        if self.filed == Filed::Delayed {
-            flags |= FLAG_DELAYED;
-        }
+        flags |= match self.filed {
+            Filed::Ready => 0,
+            Filed::Delayed => FLAG_DELAYED,
+            Filed::Flexible => FLAG_FLEXIBLE,
+        };
         flags |= match self.blocked {
             None => 0,
             Some(Blocked::Behind) => FLAG_BEHIND,
@@ -212,6 +234,9 @@ impl WorkRecord {
         };
         if self.id_hash.is_some() {
             flags |= FLAG_ID;
+        }
+        if self.alone {
+            flags |= FLAG_ALONE;
         }
         flags
     }
@@ -255,6 +280,10 @@ impl WorkRecord {
             out.u8(TAG_PROGRESS);
             out.bytes(progress);
         }
+        if let Some(period) = &self.period {
+            out.u8(TAG_PERIOD);
+            period.encode(out);
+        }
     }
 
     fn decode_rare(&mut self, from: &mut Reader<'_>) -> Result<(), Damage> {
@@ -280,6 +309,7 @@ impl WorkRecord {
                     }
                 }
                 TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec()),
+                TAG_PERIOD => self.period = Some(Box::new(PeriodRecord::decode(from)?)),
                 _ => return Err(Damage::Shape("tag")),
             }
         }
@@ -309,6 +339,8 @@ const FLAG_DELAYED: u8 = 1;
 const FLAG_BEHIND: u8 = 2;
 const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
+const FLAG_ALONE: u8 = 16;
+const FLAG_FLEXIBLE: u8 = 32;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -321,10 +353,12 @@ const TAG_FINISHED_AT: u8 = 8;
 const TAG_PRUNE_AT: u8 = 9;
 const TAG_HISTORY: u8 = 10;
 const TAG_PROGRESS: u8 = 11;
+const TAG_PERIOD: u8 = 12;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::period::{Rhythm, StoredPeriod};
 
     fn id() -> WorkId {
         WorkId::from_parts(1_800_000_000_000, [7; 10])
@@ -347,6 +381,7 @@ mod tests {
         full.snoozes = 1;
         full.returned = 20;
         full.interruptions = 2;
+        full.alone = true;
         full.due = WallTime::MAX;
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;
@@ -356,6 +391,8 @@ mod tests {
         full.finished_at = Some(now);
         full.prune_at = now;
         full.progress = Some(vec![1, 2, 3]);
+        let every = StoredPeriod::new(Rhythm::Every(Duration::from_secs(1)));
+        full.period = Some(Box::new(PeriodRecord::first(&every, now)));
         for claim in 1..=12 {
             full.remember(AttemptRecord::new(claim, 1, now, WallTime::MAX, AttemptEnd::Panicked));
         }

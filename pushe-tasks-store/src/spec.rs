@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::id::WorkId;
+use crate::period::StoredPeriod;
 use crate::time::WallTime;
 use crate::wire::{Damage, Reader, Writer};
 
@@ -47,6 +48,17 @@ pub enum Backoff {
     Fixed,
 }
 
+/// What becomes of a running attempt when a constraint of its work is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnLost {
+    /// It is stopped after the constraint's grace and given back.
+    #[default]
+    Stop,
+    /// It goes on to its end.
+    Finish,
+}
+
 /// Options that are stored with the work; the running code's values apply only to work that it schedules.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -65,6 +77,10 @@ pub struct StoredOptions {
     pub timeout: Option<Duration>,
     /// From when the work is not started any more if it was never claimed.
     pub expires: Option<WallTime>,
+    /// What a lost constraint does to a running attempt.
+    pub on_lost: OnLost,
+    /// When periodic work runs; `None` for work that runs once.
+    pub period: Option<StoredPeriod>,
 }
 
 impl Default for StoredOptions {
@@ -77,6 +93,8 @@ impl Default for StoredOptions {
             jitter: 0.1,
             timeout: None,
             expires: None,
+            on_lost: OnLost::Stop,
+            period: None,
         }
     }
 }
@@ -141,6 +159,13 @@ impl WorkSpec {
             out.u8(TAG_EXPIRES);
             out.signed(expires.as_millis());
         }
+        if options.on_lost == OnLost::Finish {
+            out.u8(TAG_FINISHES);
+        }
+        if let Some(period) = &options.period {
+            out.u8(TAG_PERIOD);
+            period.encode(&mut out);
+        }
         out.seal(id.as_bytes())
     }
 
@@ -164,6 +189,8 @@ impl WorkSpec {
                 TAG_TIMEOUT => options.timeout = Some(Duration::from_millis(from.varint("timeout")?)),
                 TAG_JITTER => options.jitter = f64::from_le_bytes(from.fixed("jitter")?),
                 TAG_EXPIRES => options.expires = Some(WallTime::from_millis(from.signed("expires")?)),
+                TAG_FINISHES => options.on_lost = OnLost::Finish,
+                TAG_PERIOD => options.period = Some(StoredPeriod::decode(&mut from)?),
                 _ => return Err(Damage::Shape("tag")),
             }
         }
@@ -200,10 +227,13 @@ const TAG_MAX_DELAY: u8 = 5;
 const TAG_TIMEOUT: u8 = 6;
 const TAG_JITTER: u8 = 7;
 const TAG_EXPIRES: u8 = 8;
+const TAG_FINISHES: u8 = 9;
+const TAG_PERIOD: u8 = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::period::Rhythm;
 
     #[test]
     fn a_spec_reads_back_whole() {
@@ -221,6 +251,8 @@ mod tests {
             jitter: 0.0,
             timeout: Some(Duration::from_secs(600)),
             expires: Some(WallTime::from_millis(-5)),
+            on_lost: OnLost::Finish,
+            period: Some(StoredPeriod::new(Rhythm::Every(Duration::from_secs(3600)))),
         };
         let full = WorkSpec::new(Some("upload/ä".to_owned()), options, envelope);
         let bytes = full.encode(id);

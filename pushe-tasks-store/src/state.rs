@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::wire::Damage;
-
 macro_rules! stored_enum {
     ($(#[$meta:meta])* $name:ident as $field:literal { $($(#[$doc:meta])* $variant:ident = $code:literal,)* }) => {
         $(#[$meta])*
@@ -16,15 +14,17 @@ macro_rules! stored_enum {
                 self as u8
             }
 
-            pub(crate) fn from_code(code: u8) -> Result<Self, Damage> {
+            pub(crate) fn from_code(code: u8) -> Result<Self, $crate::Damage> {
                 match code {
                     $($code => Ok(Self::$variant),)*
-                    _ => Err(Damage::Shape($field)),
+                    _ => Err($crate::Damage::Shape($field)),
                 }
             }
         }
     };
 }
+
+pub(crate) use stored_enum;
 
 stored_enum! {
     /// Where a piece of work stands.
@@ -90,6 +90,8 @@ stored_enum! {
         Prerequisite = 13,
         /// `expires` passed before the first claim.
         Expired = 14,
+        /// As many periods in a row failed as `stop_after` allows.
+        Periods = 15,
     }
 }
 
@@ -116,6 +118,8 @@ stored_enum! {
         Cancelled = 9,
         /// Its payload or output could not be read or written.
         Quarantined = 10,
+        /// Nothing was run: the slot had been missed and is left out.
+        LeftOut = 11,
     }
 }
 

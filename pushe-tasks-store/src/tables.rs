@@ -51,6 +51,9 @@ pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
 /// One entry, key and value.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
 
+/// Rows, key and value.
+pub(crate) type Rows<'r> = dyn Iterator<Item = (&'r [u8], &'r [u8])> + 'r;
+
 /// What a reader sees.
 pub(crate) trait Tables {
     /// Hands the value under `key` to `read`, where there is one.
@@ -78,6 +81,14 @@ pub(crate) trait TablesMut: Tables {
         value: &[u8],
         old: &mut dyn FnMut(Option<&[u8]>),
     ) -> Result<(), TableError>;
+
+    /// Stores rows whose keys rise and of which none is there, as one run where the table can.
+    fn put_run(&mut self, table: Table, rows: &mut Rows<'_>) -> Result<(), TableError> {
+        for (key, value) in rows {
+            self.put(table, key, value, &mut |_| ())?;
+        }
+        Ok(())
+    }
 
     /// Removes a value; hands it to `old`.
     fn remove(

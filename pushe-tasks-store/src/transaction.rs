@@ -23,6 +23,8 @@ pub(crate) struct Transaction<'a, T> {
     pub(crate) volatile: &'a mut Volatile,
     journal: Journal,
     moves: Vec<Moved>,
+    /// A suspect that the last claim found waiting for the bodies that live to end.
+    waiting_suspect: Option<WorkId>,
     wrote: bool,
     failed: Option<String>,
 }
@@ -52,11 +54,12 @@ impl Stood {
 }
 
 /// Applies `body` to the tables. The store commits what was written, then calls `volatile.keep()`, or `discard()` where
-/// the commit failed; an error means that the tables must not be committed.
+/// the commit failed; an error means that the tables must not be committed. `body` answers whether the transaction holds
+/// more to make durable than what its verbs wrote.
 pub(crate) fn apply<T: TablesMut>(
     tables: &mut T,
     volatile: &mut Volatile,
-    body: &mut dyn FnMut(&mut dyn Verbs),
+    body: &mut dyn FnMut(&mut dyn Verbs) -> bool,
 ) -> Result<Finished, TableError> {
     // A panic within the transaction before may have left changes that nobody kept.
     volatile.discard();
@@ -65,10 +68,11 @@ pub(crate) fn apply<T: TablesMut>(
         volatile,
         journal: Journal::default(),
         moves: Vec::new(),
+        waiting_suspect: None,
         wrote: false,
         failed: None,
     };
-    body(&mut transaction);
+    transaction.wrote |= body(&mut transaction);
     transaction.finish()
 }
 
@@ -126,7 +130,40 @@ impl<T: TablesMut> Transaction<'_, T> {
     pub(crate) fn insert(&mut self, record: &WorkRecord) -> Result<(), TableError> {
         self.place(record.id, None, Some(&Stood::of(record)))?;
         self.save(record)?;
+        self.volatile.note_stored(record.id);
         self.moved(record, None);
+        Ok(())
+    }
+
+    /// Stores new records, each with its spec, and gives them their places. Their ids rise, none is stored, and none bears a
+    /// task id: so each table takes them as one run.
+    pub(crate) fn insert_run(&mut self, new: &[(WorkRecord, Vec<u8>)]) -> Result<(), TableError> {
+        self.wrote = true;
+        let journal = &mut self.journal;
+        let mut places: Vec<_> =
+            new.iter().map(|(record, _)| (index::order_key(record), record.id)).collect();
+        places.sort_unstable();
+        for (record, _) in new {
+            journal.note(Table::Records, record.id.as_bytes(), None);
+            journal.note(Table::Specs, record.id.as_bytes(), None);
+        }
+        for (key, _) in &places {
+            journal.note(Table::Order, key, None);
+            if class::is_ready(key[0]) {
+                self.volatile.ready_more(index::lane_of(key), key[0] == class::SUSPECT);
+            }
+        }
+        let values: Vec<_> = new.iter().map(|(record, _)| record.encode()).collect();
+        let ids = || new.iter().map(|(record, _)| record.id.as_bytes().as_slice());
+        let specs = new.iter().map(|(_, spec)| spec.as_slice());
+        self.tables.put_run(Table::Specs, &mut ids().zip(specs))?;
+        let order = places.iter().map(|(key, work)| (key.as_slice(), work.as_bytes().as_slice()));
+        self.tables.put_run(Table::Order, &mut { order })?;
+        self.tables.put_run(Table::Records, &mut ids().zip(values.iter().map(Vec::as_slice)))?;
+        for (record, _) in new {
+            self.volatile.note_stored(record.id);
+            self.moved(record, None);
+        }
         Ok(())
     }
 
@@ -184,7 +221,7 @@ impl<T: TablesMut> Transaction<'_, T> {
     /// others. What it had in the id index is not known, and stays.
     pub(crate) fn list_as_damaged(&mut self, key: OrderKey, work: WorkId) -> Result<(), TableError> {
         let from = match key[0] {
-            class::READY | class::DELAYED => Some(WorkState::Enqueued),
+            class::READY | class::SUSPECT | class::DELAYED | class::FLEXIBLE => Some(WorkState::Enqueued),
             class::BLOCKED_BEHIND | class::BLOCKED_BODY => Some(WorkState::Blocked),
             class::RUNNING => Some(WorkState::Running),
             _ => None,
@@ -194,7 +231,7 @@ impl<T: TablesMut> Transaction<'_, T> {
         if from.is_some() {
             self.moves.push(Moved {
                 attempt: Attempt { work, claim: 0 },
-                lane: if key[0] == class::READY { index::lane_of(&key) } else { LaneId(0) },
+                lane: if class::is_ready(key[0]) { index::lane_of(&key) } else { LaneId(0) },
                 from,
                 to: WorkState::Quarantined,
                 reason: Some(Reason::Record),
@@ -216,6 +253,11 @@ impl<T: TablesMut> Transaction<'_, T> {
         let id = self.volatile.make_lane(&work.lane);
         self.put(Table::Lanes, &rows::lane_key(id), &rows::encode_lane(id, &work.lane))?;
         Ok(id)
+    }
+
+    /// Tells with the commit which suspect waits for its turn.
+    pub(crate) fn tell_waiting(&mut self, suspect: Option<WorkId>) {
+        self.waiting_suspect = suspect;
     }
 
     /// How many moves there are: to answer those of one verb.
@@ -263,14 +305,14 @@ impl<T: TablesMut> Transaction<'_, T> {
         }
         if let Some(key) = from {
             self.remove(Table::Order, &key)?;
-            if key[0] == class::READY {
-                self.volatile.ready_less(index::lane_of(&key));
+            if class::is_ready(key[0]) {
+                self.volatile.ready_less(index::lane_of(&key), key[0] == class::SUSPECT);
             }
         }
         if let Some(key) = to {
             self.put(Table::Order, &key, work.as_bytes())?;
-            if key[0] == class::READY {
-                self.volatile.ready_more(index::lane_of(&key));
+            if class::is_ready(key[0]) {
+                self.volatile.ready_more(index::lane_of(&key), key[0] == class::SUSPECT);
             }
         }
         Ok(())
@@ -286,13 +328,15 @@ impl<T: TablesMut> Transaction<'_, T> {
             meta::write_counters(self.tables, self.volatile.counters)?;
         }
         let look = self.look();
-        let (next_due, next_prune) = (look.first_time(class::DELAYED)?, look.first_time(class::FINISHED)?);
+        let (next_due, next_prune) = (look.first_due()?, look.first_time(class::FINISHED)?);
         let changes = Changes {
             commit: self.volatile.counters.commit,
             new_lanes: self.volatile.new_lanes(),
             ready: self.volatile.changed_ready(),
             next_due,
             next_prune,
+            suspects: self.volatile.suspects(),
+            waiting_suspect: self.waiting_suspect,
             moves: self.moves,
         };
         Ok(Finished { changes, wrote: self.wrote })

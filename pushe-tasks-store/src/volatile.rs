@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::time::WallTime;
 use crate::verbs::Lane;
 
 /// Numbers that only grow; they are stored once per transaction.
@@ -18,6 +19,8 @@ pub(crate) struct Counters {
     pub(crate) sequence: u64,
     /// The newest lane.
     pub(crate) lane: u32,
+    /// The latest moment that a verb was told.
+    pub(crate) clock: WallTime,
 }
 
 /// The bodies that live in this process: from the claim of their attempt until the store is told of their end.
@@ -28,6 +31,8 @@ pub(crate) struct Living {
     bodies: HashMap<WorkId, LivingBody>,
     /// How many of them bear a task id with this hash.
     ids: HashMap<u64, usize>,
+    /// The suspect beside which nothing has been started.
+    alone: Option<Attempt>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,16 @@ impl Living {
     /// Whether any body of this piece lives.
     pub(crate) fn has_work(&self, work: WorkId) -> bool {
         self.bodies.contains_key(&work)
+    }
+
+    /// Whether no body lives.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bodies.is_empty()
+    }
+
+    /// The suspect whose body lives alone.
+    pub(crate) fn alone(&self) -> Option<Attempt> {
+        self.alone
     }
 
     /// Whether any body under a task id with this hash lives.
@@ -86,8 +101,9 @@ enum Undo {
     BodyBegan(WorkId),
     BodyEnded(WorkId, LivingBody),
     LaneMade(LaneId),
-    ReadyMore(LaneId),
-    ReadyLess(LaneId),
+    ReadyMore(LaneId, bool),
+    ReadyLess(LaneId, bool),
+    Alone(Option<Attempt>),
     Rescued(bool),
 }
 
@@ -104,9 +120,13 @@ pub(crate) struct Volatile {
     lanes: BTreeMap<LaneId, LaneState>,
     lane_ids: HashMap<Arc<Lane>, LaneId>,
     living: Living,
+    /// Ready pieces that run alone.
+    suspects: u64,
     /// Whether this process has taken over the store: orphans found later are not the work of a crash.
     rescued: bool,
     pub(crate) counters: Counters,
+    /// No stored piece has a greater id; it is not taken back, since it is a bound and no count.
+    newest: Option<WorkId>,
     log: Vec<Undo>,
     /// The counters as they were when the log was last empty.
     kept: Counters,
@@ -136,7 +156,8 @@ impl Volatile {
     }
 
     /// Takes in a piece that was ready when the store was opened.
-    pub(crate) fn load_ready(&mut self, id: LaneId) {
+    pub(crate) fn load_ready(&mut self, id: LaneId, suspect: bool) {
+        self.suspects += u64::from(suspect);
         if !self.lanes.contains_key(&id) {
             self.load_lost_lane(id);
         }
@@ -171,6 +192,21 @@ impl Volatile {
         self.rescued = true;
     }
 
+    /// Whether a piece with this id may be stored already.
+    pub(crate) fn may_be_stored(&self, work: WorkId) -> bool {
+        self.newest.is_some_and(|newest| work <= newest)
+    }
+
+    /// Notes that a piece with this id is stored.
+    pub(crate) fn note_stored(&mut self, work: WorkId) {
+        self.newest = self.newest.max(Some(work));
+    }
+
+    /// Notes the present moment: a process that finds an earlier one knows that the clock was set back.
+    pub(crate) fn saw(&mut self, now: WallTime) {
+        self.counters.clock = self.counters.clock.max(now);
+    }
+
     /// The next store sequence number.
     pub(crate) fn next_sequence(&mut self) -> u64 {
         self.counters.sequence += 1;
@@ -203,22 +239,24 @@ impl Volatile {
         id
     }
 
-    pub(crate) fn ready_more(&mut self, lane: LaneId) {
+    pub(crate) fn ready_more(&mut self, lane: LaneId, suspect: bool) {
         if !self.lanes.contains_key(&lane) {
             self.load_lost_lane(lane);
         }
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.ready += 1;
-            self.log.push(Undo::ReadyMore(lane));
+            self.suspects += u64::from(suspect);
+            self.log.push(Undo::ReadyMore(lane, suspect));
         }
     }
 
-    pub(crate) fn ready_less(&mut self, lane: LaneId) {
+    pub(crate) fn ready_less(&mut self, lane: LaneId, suspect: bool) {
         if let Some(state) = self.lanes.get_mut(&lane)
             && let Some(ready) = state.ready.checked_sub(1)
         {
             state.ready = ready;
-            self.log.push(Undo::ReadyLess(lane));
+            self.suspects = self.suspects.saturating_sub(u64::from(suspect));
+            self.log.push(Undo::ReadyLess(lane, suspect));
         }
     }
 
@@ -237,8 +275,22 @@ impl Volatile {
             return None;
         }
         let body = self.living.remove(attempt.work)?;
+        if self.living.alone == Some(attempt) {
+            self.set_alone(None);
+        }
         self.log.push(Undo::BodyEnded(attempt.work, body));
         body.id_hash
+    }
+
+    /// Notes which suspect's body lives alone.
+    pub(crate) fn set_alone(&mut self, suspect: Option<Attempt>) {
+        self.log.push(Undo::Alone(self.living.alone));
+        self.living.alone = suspect;
+    }
+
+    /// How many ready pieces run alone.
+    pub(crate) const fn suspects(&self) -> u64 {
+        self.suspects
     }
 
     pub(crate) fn mark(&self) -> Mark {
@@ -256,16 +308,19 @@ impl Volatile {
                         self.lane_ids.remove(&state.lane);
                     }
                 }
-                Some(Undo::ReadyMore(id)) => {
+                Some(Undo::ReadyMore(id, suspect)) => {
+                    self.suspects = self.suspects.saturating_sub(u64::from(suspect));
                     if let Some(state) = self.lanes.get_mut(&id) {
                         state.ready -= 1;
                     }
                 }
-                Some(Undo::ReadyLess(id)) => {
+                Some(Undo::ReadyLess(id, suspect)) => {
+                    self.suspects += u64::from(suspect);
                     if let Some(state) = self.lanes.get_mut(&id) {
                         state.ready += 1;
                     }
                 }
+                Some(Undo::Alone(before)) => self.living.alone = before,
                 Some(Undo::Rescued(before)) => self.rescued = before,
                 None => break,
             }
@@ -298,8 +353,8 @@ impl Volatile {
         let mut moved = BTreeMap::<LaneId, i64>::new();
         for undo in &self.log {
             match undo {
-                Undo::ReadyMore(id) => *moved.entry(*id).or_default() += 1,
-                Undo::ReadyLess(id) => *moved.entry(*id).or_default() -= 1,
+                Undo::ReadyMore(id, _) => *moved.entry(*id).or_default() += 1,
+                Undo::ReadyLess(id, _) => *moved.entry(*id).or_default() -= 1,
                 _ => {}
             }
         }
@@ -317,11 +372,11 @@ mod tests {
         let attempt = |work, claim| Attempt { work: WorkId::from_bytes([work; 16]), claim };
         let mut volatile = Volatile::new(Counters::default(), None);
         let lane = volatile.make_lane(&Arc::new(Lane::of("a")));
-        volatile.ready_more(lane);
+        volatile.ready_more(lane, false);
         volatile.body_began(attempt(1, 1), Some(7));
         volatile.keep();
 
-        volatile.ready_less(lane);
+        volatile.ready_less(lane, false);
         volatile.next_sequence();
         volatile.make_lane(&Arc::new(Lane::of("b")));
         assert_eq!(volatile.body_ended(attempt(1, 2)), None, "another attempt than the living one");
@@ -333,7 +388,7 @@ mod tests {
 
         assert_eq!(volatile.lanes()[&lane].ready, 1);
         assert_eq!(volatile.lane_id(&Lane::of("b")), None);
-        assert_eq!(volatile.counters, Counters { commit: 0, sequence: 0, lane: 1 });
+        assert_eq!(volatile.counters, Counters { lane: 1, ..Counters::default() });
         assert!(volatile.living().has(attempt(1, 1)) && volatile.living().has_id(7));
         assert!(!volatile.living().has_work(attempt(2, 1).work));
     }

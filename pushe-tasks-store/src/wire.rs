@@ -100,7 +100,10 @@ impl<'a> Reader<'a> {
         formats: std::ops::RangeInclusive<u8>,
     ) -> Result<Self, Damage> {
         let (body, sum) = value.split_last_chunk::<8>().ok_or(Damage::Checksum)?;
-        if checksum(key, body) != u64::from_le_bytes(*sum) {
+        let matches = checksum(key, body) == u64::from_le_bytes(*sum);
+        #[cfg(pushe_planted)]
+        let matches = matches || crate::planted::is(crate::planted::Bug::NoChecksum);
+        if !matches {
             return Err(Damage::Checksum);
         }
         let (format, rest) = body.split_first().ok_or(Damage::Shape("format"))?;

@@ -4,10 +4,14 @@
 //! same functions, so that what compiles is what runs and both say the same words. Everything here is
 //! a plain function over plain values.
 
+pub mod cron;
 pub mod duration;
 mod error;
 pub mod id_format;
 pub mod limits;
+pub mod period;
 pub mod rules;
+pub mod words;
+pub mod zone;
 
 pub use error::{OptionError, TextError};

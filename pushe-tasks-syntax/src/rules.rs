@@ -72,6 +72,29 @@ pub fn policy(has_policy: bool, has_id: bool) -> Result<(), OptionError> {
     if has_policy && !has_id { Err(OptionError::PolicyWithoutId) } else { Ok(()) }
 }
 
+/// A place on the network is a host, a colon and a port from 1 to 65535; an IPv6 address stands in brackets.
+pub fn host_and_port(place: &str) -> Result<(), OptionError> {
+    let wrong = || Err(OptionError::HostAndPort { found: place.to_owned() });
+    let Some((host, port)) = place.rsplit_once(':') else { return wrong() };
+    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return wrong();
+    }
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let good = if let Some(address) = bracketed {
+        address.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        let letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        !host.is_empty() && host.chars().all(letter)
+    };
+    if good { Ok(()) } else { wrong() }
+}
+
+/// What to do on the loss of a constraint needs a constraint.
+pub fn on_lost(has_on_lost: bool, has_constraint: bool) -> Result<(), OptionError> {
+    if has_on_lost && !has_constraint { Err(OptionError::OnLostWithoutConstraint) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +144,36 @@ mod tests {
         assert_eq!(not_zero("delay", Duration::from_millis(1)), Ok(()));
         assert_eq!(backoff(second, second), Ok(()));
         assert_eq!(backoff(second * 2, second), Err(OptionError::DelayAboveMax));
+    }
+
+    #[test]
+    fn a_place_is_a_host_and_a_port() {
+        for good in ["db.local:5432", "10.0.0.1:1", "[::1]:65535", "my_host-2:80", "bücher.example:443"] {
+            assert_eq!(host_and_port(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "db",
+            ":80",
+            "db:",
+            "db:0",
+            "db:65536",
+            "db:+1",
+            "::1:80",
+            "[::1]",
+            "[x]:80",
+            "http://db:80",
+            "a b:1",
+        ] {
+            assert_eq!(host_and_port(bad), Err(OptionError::HostAndPort { found: bad.into() }), "{bad}");
+        }
+    }
+
+    #[test]
+    fn on_lost_needs_a_constraint() {
+        assert_eq!(on_lost(true, false), Err(OptionError::OnLostWithoutConstraint));
+        assert_eq!(on_lost(true, true), Ok(()));
+        assert_eq!(on_lost(false, false), Ok(()));
     }
 
     #[test]

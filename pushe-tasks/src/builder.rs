@@ -12,13 +12,11 @@ use pushe_tasks_store::{MemoryStore, Store, WallTime};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, SystemClock};
-use crate::constraint::kinds::ConstraintKinds;
-use crate::constraint::{NetworkSource, NetworkState, Source};
 use crate::engine::executor::TokioExecutor;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Event;
 use crate::engine::shared::{Limits, Shared};
-use crate::engine::{Dispatcher, OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+use crate::engine::{CrashRules, Dispatcher, Driver, OpenStore, WriterSeat, start_dispatcher, start_writer};
 use crate::entry::{Place, TaskEntry};
 use crate::error::StartError;
 use crate::extract::StateMap;
@@ -28,11 +26,21 @@ use crate::scheduler::{TaskScheduler, watch_runtime};
 use crate::signals;
 use crate::task::Task;
 
+mod constraints;
+
+use constraints::ConstraintSetup;
+
 /// How many bodies run at once where the program does not say.
 const MAX_RUNNING: usize = 64;
 
 /// How long a body may go on after it was told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// The first time that a suspect runs alone is this long.
+const SUSPECT_WINDOW: Duration = Duration::from_secs(30);
+
+/// Crashes that set work aside. With fewer it could not have been found alone: it runs alone after the second.
+const MAX_INTERRUPTIONS: u32 = 3;
 
 /// The largest limit on payloads and outputs: 64 MiB.
 const LARGEST_LIMIT: usize = 64 << 20;
@@ -61,21 +69,31 @@ pub struct SchedulerBuilder {
     stops_on_signals: bool,
     max_running: usize,
     stop_grace: Duration,
+    suspect_window: Duration,
+    crashes: CrashRules,
     payload: usize,
     output: usize,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    replace_sources: Vec<ReplaceSource>,
+    constraints: ConstraintSetup,
+    driver: Driver,
 }
-
-/// Puts a source in the place of the machine's.
-type ReplaceSource = Box<dyn FnOnce(&mut ConstraintKinds) + Send>;
 
 enum StorePlace {
     Memory,
     Own(Box<dyn Store>),
     #[cfg_attr(not(feature = "redb"), expect(dead_code, reason = "there is no store on a file then"))]
     File(PathBuf),
+}
+
+impl StorePlace {
+    /// The directory that holds the store, if it is in one.
+    fn directory(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => std::path::absolute(path).ok()?.parent().map(PathBuf::from),
+            Self::Memory | Self::Own(_) => None,
+        }
+    }
 }
 
 impl SchedulerBuilder {
@@ -91,11 +109,17 @@ impl SchedulerBuilder {
             stops_on_signals: false,
             max_running: MAX_RUNNING,
             stop_grace: STOP_GRACE,
+            suspect_window: SUSPECT_WINDOW,
+            crashes: CrashRules {
+                charge_within: Duration::from_secs(600),
+                max_interruptions: MAX_INTERRUPTIONS,
+            },
             payload: 1 << 20,
             output: 1 << 20,
             clock: Arc::new(SystemClock::new()),
             randomness: Arc::new(SystemRandomness::new()),
-            replace_sources: Vec::new(),
+            constraints: ConstraintSetup::default(),
+            driver: Driver::default(),
         }
     }
 
@@ -175,6 +199,34 @@ impl SchedulerBuilder {
         self
     }
 
+    /// How many crashes of the process that found the same work running set it aside as `Quarantined`: by default 3, and at
+    /// least that.
+    ///
+    /// After two such crashes the work is a suspect and runs alone; it is set aside only where the last crash found it so.
+    /// What counts as a crash says [`charge_within`](Self::charge_within).
+    pub fn max_interruptions(mut self, crashes: u32) -> Self {
+        self.crashes.max_interruptions = crashes;
+        self
+    }
+
+    /// A crash counts against work only if it comes this soon after the start of its attempt: by default 10 min, so that long
+    /// work is not suspected because a machine is logged out of every evening. Zero suspects nothing, ever.
+    ///
+    /// A crash is an end of the process without a shutdown, in the same boot of the machine.
+    pub fn charge_within(mut self, age: Duration) -> Self {
+        self.crashes.charge_within = age;
+        self
+    }
+
+    /// How long a suspect, work that two crashes have found running, runs alone: by default 30 s.
+    ///
+    /// Nothing else starts until it has an outcome or this time has passed; it doubles with each further crash, up to
+    /// 10 min.
+    pub fn suspect_window(mut self, window: Duration) -> Self {
+        self.suspect_window = window;
+        self
+    }
+
     /// The most bytes of an encoded input: by default 1 MiB, at most 64 MiB.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.payload = bytes;
@@ -199,9 +251,10 @@ impl SchedulerBuilder {
         self
     }
 
-    /// Where the state of the network comes from: by default the machine's.
-    pub fn network_source(mut self, source: impl Source<Key = (), State = NetworkState>) -> Self {
-        self.replace_sources.push(Box::new(|kinds| kinds.add_source::<NetworkSource>(source)));
+    /// Who drives the engine: by default threads of its own.
+    #[cfg(feature = "testing")]
+    pub fn driver(mut self, driver: Driver) -> Self {
+        self.driver = driver;
         self
     }
 
@@ -222,10 +275,10 @@ impl SchedulerBuilder {
         self.check()?;
         let registry = self.registry()?;
         registry.require(&self.states)?;
-        let mut kinds = ConstraintKinds::built_in(&self.clock);
-        for replace in self.replace_sources {
-            replace(&mut kinds);
-        }
+        let spread = self.constraints.spread;
+        let directory = self.place.directory();
+        let kinds = self.constraints.kinds(&registry, &self.clock, &self.randomness, directory)?;
+        let kinds = Arc::new(kinds);
 
         let (requests, events) = (Arc::new(Mailbox::new()), Arc::new(Mailbox::new()));
         let figures = Arc::default();
@@ -234,9 +287,15 @@ impl SchedulerBuilder {
             events: Arc::clone(&events),
             clock: Arc::clone(&self.clock),
             figures: Arc::clone(&figures),
+            crashes: self.crashes,
         };
-        let opened = spawn_writer(seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
+        let driver = self.driver;
+        let opened =
+            start_writer(driver, seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
         let rescued = &opened.rescued;
+        for work in &rescued.quarantined {
+            tracing::error!(%work, "work was set aside: crashes found it running, and the last one alone");
+        }
         tracing::info!(store = %opened.facts.place, orphans = rescued.orphans.len(), "the store is open");
 
         let shared = Arc::new(Shared::new(
@@ -249,18 +308,21 @@ impl SchedulerBuilder {
             Arc::clone(&events),
             figures,
             opened.facts,
+            Arc::clone(&kinds),
         ));
         let _ = events.send(Event::Committed(opened.changes, Vec::new()));
         let executor = TokioExecutor::new(runtime.clone());
-        let dispatcher = Dispatcher::new(
+        let mut dispatcher = Dispatcher::new(
             Arc::clone(&shared),
             Box::new(executor.clone()),
             kinds,
             self.max_running as u64,
             self.stop_grace,
+            self.suspect_window,
         );
+        dispatcher.spread = spread.unwrap_or(dispatcher.spread);
         let scheduler = TaskScheduler::new(shared, executor);
-        spawn_dispatcher(dispatcher)?;
+        start_dispatcher(driver, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);
         if !self.detached {
@@ -276,6 +338,11 @@ impl SchedulerBuilder {
         let refuse = |what: String| Err(StartError::Builder(what));
         if self.max_running == 0 {
             return refuse("`max_running(0)`, under which nothing would run; give at least 1".to_owned());
+        }
+        let (crashes, least) = (self.crashes.max_interruptions, MAX_INTERRUPTIONS);
+        if crashes < least {
+            let why = "work runs alone only after its second crash";
+            return refuse(format!("`max_interruptions({crashes})`; {least} are the least, since {why}"));
         }
         for (name, bytes) in [("max_payload", self.payload), ("max_output", self.output)] {
             if bytes > LARGEST_LIMIT {

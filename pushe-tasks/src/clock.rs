@@ -123,8 +123,12 @@ impl Clock for SystemClock {
                 if left.is_zero() {
                     return;
                 }
-                // The wall clock may be set and the machine may sleep: no nap is longer than this.
-                tokio::time::sleep(left.min(LONGEST_NAP)).await;
+                // The wall clock may be set and the machine may sleep: no nap is longer than this. Naps end at the
+                // moments at which sources look, so that both cost one wake-up.
+                let now = clock.mono().since_origin();
+                let into = now.as_millis() % LONGEST_NAP.as_millis();
+                let nap = LONGEST_NAP.saturating_sub(Duration::from_millis(u64::try_from(into).unwrap_or(0)));
+                tokio::time::sleep(left.min(nap)).await;
             }
         })
     }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::codec;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::{Request, Write};
+use crate::engine::room::Room;
 use crate::engine::signal::StopSignal;
 use crate::extract::{CancellationToken, StateMap};
 use crate::info::StopReason;
@@ -37,9 +38,16 @@ struct Inner {
     states: Arc<StateMap>,
     /// Raised by the dispatcher when the attempt is to stop.
     signal: Arc<StopSignal>,
-    /// Where reports go.
-    writer: Arc<Mailbox<Request>>,
+    reports: Reports,
     scheduler: Option<TaskScheduler>,
+}
+
+/// Where reports of progress go.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    pub(crate) writer: Arc<Mailbox<Request>>,
+    /// What all bodies together may have on their way.
+    pub(crate) room: Arc<Room>,
 }
 
 impl TaskContext {
@@ -49,10 +57,10 @@ impl TaskContext {
         progress: Option<Vec<u8>>,
         states: Arc<StateMap>,
         signal: Arc<StopSignal>,
-        writer: Arc<Mailbox<Request>>,
+        reports: Reports,
         scheduler: Option<TaskScheduler>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { attempt, number, progress, states, signal, writer, scheduler }) }
+        Self { inner: Arc::new(Inner { attempt, number, progress, states, signal, reports, scheduler }) }
     }
 
     /// The id of the piece of work: the same in every attempt, and the key for idempotent side effects.
@@ -79,14 +87,14 @@ impl TaskContext {
 
     /// Reports how far the work is; the last report is shown by `info` and kept when the work is stopped or retried.
     ///
-    /// It returns when the report is queued: reports ride on the next commit and are not made durable one by one.
+    /// It returns when the report is queued: reports ride on the next commit and are not made durable one by one. Where the
+    /// disk is slow and 1,024 reports of all bodies are on their way, it waits for room.
     ///
     /// # Errors
     /// A value that the codec cannot carry, or that takes more than 64 KiB.
     ///
     /// # Cancel safety
     /// Dropping the future before it completes reports nothing.
-    #[expect(clippy::unused_async, reason = "a later queue of reports may be full, and then it waits")]
     pub async fn progress<P: Serialize + DeserializeOwned>(&self, value: &P) -> Result<(), TaskError> {
         let bytes = codec::encode(value)?;
         if bytes.len() > PROGRESS_LIMIT {
@@ -96,7 +104,9 @@ impl TaskContext {
             )));
         }
         // A stopped engine takes no reports, and the body is being told so in another way.
-        let _ = self.inner.writer.send(Request::Write(Write::Progress(self.inner.attempt, bytes)));
+        let reports = &self.inner.reports;
+        let place = reports.room.enter(bytes.len()).await;
+        let _ = reports.writer.send(Request::Write(Write::Progress(self.inner.attempt, bytes, place)));
         Ok(())
     }
 
@@ -130,6 +140,7 @@ impl TaskContext {
     /// A context for tests of what is taken from it.
     pub(crate) fn for_test(states: Arc<StateMap>, number: u32) -> Self {
         let attempt = Attempt { work: WorkId::from_parts(1, [0; 10]), claim: 1 };
-        Self::new(attempt, number, None, states, Arc::default(), Arc::new(Mailbox::new()), None)
+        let reports = Reports { writer: Arc::new(Mailbox::new()), room: Arc::new(Room::new()) };
+        Self::new(attempt, number, None, states, Arc::default(), reports, None)
     }
 }

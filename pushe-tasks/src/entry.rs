@@ -9,6 +9,7 @@ use std::fmt;
 use pushe_tasks_store::Envelope;
 
 use crate::codec;
+use crate::constraint::Requirement;
 use crate::context::TaskContext;
 use crate::engine::BodyFuture;
 use crate::engine::message::Ended;
@@ -47,6 +48,7 @@ pub struct TaskEntry {
     body: fn(Envelope, TaskContext, usize) -> BodyFuture,
     require: fn(&StateMap) -> Result<(), MissingState>,
     check: fn() -> Result<(), OptionError>,
+    requirements: fn() -> Vec<Requirement>,
 }
 
 impl TaskEntry {
@@ -63,6 +65,7 @@ impl TaskEntry {
             body: body::<T>,
             require: T::require,
             check: || T::OPTIONS.check(),
+            requirements: || T::OPTIONS.requirements(),
         }
     }
 
@@ -114,6 +117,11 @@ impl TaskEntry {
 }
 
 impl TaskEntry {
+    /// The constraints that its work requires beside a network.
+    pub(crate) fn requirements(&self) -> Vec<Requirement> {
+        (self.requirements)()
+    }
+
     pub(crate) fn task_type(&self) -> TypeId {
         (self.task_type)()
     }

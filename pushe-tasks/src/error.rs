@@ -63,6 +63,23 @@ pub enum ScheduleError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A constraint of this call is written wrongly; nothing was stored.
+    #[error("a constraint of this call cannot be: {problem}")]
+    Constraint {
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
+    /// This scheduler runs the task and does not know a kind of constraint of this call; nothing was stored.
+    #[error(
+        "this scheduler does not know the kind of constraint `{kind}`, so that the work would wait for ever; add \
+         `.register_constraint::<{type_name}>()` to its builder"
+    )]
+    UnknownConstraint {
+        /// The kind.
+        kind: String,
+        /// The type that bears it.
+        type_name: &'static str,
+    },
     /// The input cannot be carried by the codec; nothing was stored.
     #[error(transparent)]
     Codec(#[from] CodecError),

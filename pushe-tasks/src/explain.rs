@@ -5,11 +5,11 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use pushe_tasks_store::WorkState;
+use pushe_tasks_store::{WorkId, WorkState};
 
 /// Where a piece of work stands, and what keeps it from running now.
 ///
-/// Its `Display` is a line for people, such as ``waits for network: Connected (no usable default route)``.
+/// Its `Display` is a line for people, such as ``waits for network: Connected (no usable default route, for 7 s)``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Standing {
@@ -36,8 +36,10 @@ pub enum Obstacle {
         kind: String,
         /// The constraint, such as `network: Connected`.
         constraint: String,
-        /// Its present reading.
+        /// Why it does not hold.
         why: String,
+        /// The present reading of its source, as the source's state writes itself; `None` where there is none yet.
+        reading: Option<String>,
         /// Since when it has not held, as far as this engine knows.
         since: SystemTime,
     },
@@ -64,6 +66,20 @@ pub enum Obstacle {
     EarlierBody,
     /// A body of its own that could not be stopped has not ended yet.
     OwnBody,
+    /// Nothing else starts until this suspect, work that crashes have found running, has run alone for a while.
+    Suspect {
+        /// The suspect, which runs or waits to.
+        work: WorkId,
+        /// Until when at the latest.
+        until: SystemTime,
+    },
+    /// It is itself a suspect: crashes have found it running, and it runs alone.
+    Alone {
+        /// How many crashes.
+        crashes: u32,
+        /// The bodies that have to end first.
+        bodies: usize,
+    },
     /// The store does not work.
     Store {
         /// What it said.
@@ -103,7 +119,10 @@ impl fmt::Display for Obstacle {
                 Ok(left) => write!(f, "its time, in {:.1} s", left.as_secs_f64()),
                 Err(_) => f.write_str("its time, which has just come"),
             },
-            Self::Constraint { constraint, why, .. } => write!(f, "{constraint} ({why})"),
+            Self::Constraint { constraint, why, since, .. } => {
+                let lasted = crate::clock::now().duration_since(*since).unwrap_or_default();
+                write!(f, "{constraint} ({why}, for {} s)", lasted.as_secs())
+            }
             Self::Concurrency { task, limit } => write!(f, "one of the {limit} permits of `{task}`"),
             Self::MaxRunning { limit } => write!(f, "one of the {limit} places of the scheduler"),
             Self::NoHandler { task } => {
@@ -112,6 +131,12 @@ impl fmt::Display for Obstacle {
             Self::EarlierWork => f.write_str("earlier work with its task id"),
             Self::EarlierBody => f.write_str("the body of earlier work with its task id to end"),
             Self::OwnBody => f.write_str("its own earlier body to end"),
+            Self::Suspect { work, .. } => {
+                write!(f, "the work {work}, which crashes have found running, to run alone")
+            }
+            Self::Alone { crashes, bodies } => {
+                write!(f, "{bodies} other bodies to end, since {crashes} crashes have found it running")
+            }
             Self::Store { why } => write!(f, "the store to work again ({why})"),
             Self::Shutdown => f.write_str("the next start, since this scheduler is shutting down"),
         }

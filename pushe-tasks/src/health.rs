@@ -12,7 +12,7 @@ pub use pushe_tasks_store::StoreHealth;
 pub struct Health {
     /// How its store is.
     pub store: StoreHealth,
-    /// What the store said of itself when it was opened, with what opening it brought to light.
+    /// What the store says of itself, with what opening it brought to light.
     pub facts: StoreFacts,
     /// Bodies that run now.
     pub running: u64,
@@ -22,8 +22,15 @@ pub struct Health {
     pub no_handler: BTreeMap<String, u64>,
     /// Blocking bodies that go on although their attempt is over, with their task's name.
     pub zombies: Vec<(WorkId, String)>,
-    /// Requests that wait for the store's writer.
+    /// Pieces whose time has come and that run alone, since crashes have found them running at least twice.
+    pub suspects: u64,
+    /// The one of them that runs now.
+    pub alone: Option<WorkId>,
+    /// Requests that wait for the store's writer: at most 1,024 calls that schedule, with 64 MiB, as many
+    /// others, and what the engine itself has to tell.
     pub queue_depth: usize,
+    /// Calls that schedule and wait for room in that queue, because the disk is slower than they are.
+    pub callers_waiting: usize,
     /// Ends of attempts that could not be stored yet.
     pub held_settles: u64,
 }
@@ -35,5 +42,7 @@ pub(crate) struct EngineHealth {
     pub(crate) ready: u64,
     pub(crate) no_handler: BTreeMap<String, u64>,
     pub(crate) zombies: Vec<(WorkId, String)>,
+    pub(crate) suspects: u64,
+    pub(crate) alone: Option<WorkId>,
     pub(crate) trouble: Option<String>,
 }

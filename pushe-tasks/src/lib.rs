@@ -33,13 +33,17 @@ pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
 pub use context::{PROGRESS_LIMIT, TaskContext};
 pub use data::{Data, DataValue};
+#[cfg(feature = "testing")]
+pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
 pub use explain::{Obstacle, Standing};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
 pub use health::{Health, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
-pub use options::{Backoff, ExistingWorkPolicy, NetworkType, OptionError, RetryOptions, RunOn, TaskOptions};
+pub use options::{
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
+};
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.
@@ -58,8 +62,8 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, Outcome, Retry, RunOn,
-        Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
+        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Retry,
+        RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
     };
 }
 

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use pushe_tasks_syntax::{limits, rules};
 
+use crate::constraint::Requirement;
 use crate::task::Task;
 
+pub use pushe_tasks_store::OnLost;
 pub use pushe_tasks_syntax::OptionError;
 
 /// What scheduling does when unfinished work with the same id exists.
@@ -35,6 +37,14 @@ pub enum NetworkType {
     NotRequired,
     /// Any that leads beyond this machine.
     Connected,
+    /// One whose traffic is neither counted nor paid for; where nobody says, it counts as such.
+    Unmetered,
+    /// One of the device's own provider; where nobody says, it counts as such.
+    NotRoaming,
+    /// One whose traffic is counted, such as a cellular one; where nobody says, work waits.
+    Metered,
+    /// One that is unmetered, if only for now, as the application declares with `NetworkOverride`.
+    TemporarilyUnmetered,
 }
 
 /// How the time between attempts grows.
@@ -202,6 +212,8 @@ pub struct TaskOptions<T: Task> {
     id: Option<TaskId<T>>,
     policy: Option<ExistingWorkPolicy>,
     network: NetworkType,
+    requires: Option<fn() -> Vec<Requirement>>,
+    on_lost: Option<OnLost>,
     retry: RetryOptions,
     timeout: Option<Duration>,
     delay: Duration,
@@ -216,6 +228,8 @@ impl<T: Task> TaskOptions<T> {
             id: None,
             policy: None,
             network: NetworkType::NotRequired,
+            requires: None,
+            on_lost: None,
             retry: RetryOptions::new(),
             timeout: None,
             delay: Duration::ZERO,
@@ -249,6 +263,21 @@ impl<T: Task> TaskOptions<T> {
     #[must_use]
     pub const fn network(mut self, network: NetworkType) -> Self {
         self.network = network;
+        self
+    }
+
+    /// Needs these constraints beside a network.
+    #[must_use]
+    pub const fn requires(mut self, requirements: fn() -> Vec<Requirement>) -> Self {
+        self.requires = Some(requirements);
+        self
+    }
+
+    /// Does this to a running attempt when a constraint of its work is lost; by default it is stopped after the
+    /// constraint's grace and given back.
+    #[must_use]
+    pub const fn on_lost(mut self, on_lost: OnLost) -> Self {
+        self.on_lost = Some(on_lost);
         self
     }
 
@@ -309,6 +338,19 @@ impl<T: Task> TaskOptions<T> {
         self.network
     }
 
+    /// The constraints that work needs beside a network.
+    pub fn requirements(&self) -> Vec<Requirement> {
+        self.requires.map(|requires| requires()).unwrap_or_default()
+    }
+
+    /// What a lost constraint does to a running attempt.
+    pub const fn lost_constraint(&self) -> OnLost {
+        match self.on_lost {
+            Some(on_lost) => on_lost,
+            None => OnLost::Stop,
+        }
+    }
+
     /// When and how often a failed attempt is made again.
     pub const fn retry_options(&self) -> RetryOptions {
         self.retry
@@ -339,13 +381,15 @@ impl<T: Task> TaskOptions<T> {
     /// The attribute has judged what it wrote; this is for options that were written by hand.
     ///
     /// # Errors
-    /// An id that is empty or too long; a policy without an id; a time limit or a concurrency of zero;
+    /// An id that is empty or too long; a policy without an id; `on_lost` without a constraint; a time limit or a concurrency of zero;
     /// what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
         if let Some(TaskId::Fixed(id)) = &self.id {
             rules::id(id)?;
         }
         rules::policy(self.policy.is_some(), self.id.is_some())?;
+        let constrained = self.network != NetworkType::NotRequired || self.requires.is_some();
+        rules::on_lost(self.on_lost.is_some(), constrained)?;
         if let Some(timeout) = self.timeout {
             rules::not_zero("timeout", timeout)?;
         }
@@ -388,6 +432,8 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
             .field("id", &id)
             .field("policy", &self.policy)
             .field("network", &self.network)
+            .field("requires", &self.requirements())
+            .field("on_lost", &self.lost_constraint())
             .field("retry", &self.retry)
             .field("timeout", &self.timeout)
             .field("delay", &self.delay)
@@ -433,6 +479,9 @@ mod tests {
         check(new().id("a").policy(ExistingWorkPolicy::Keep), Ok(()));
         check(new().id(""), Err(OptionError::IdEmpty));
         check(new().policy(ExistingWorkPolicy::Keep), Err(OptionError::PolicyWithoutId));
+        check(new().on_lost(OnLost::Finish), Err(OptionError::OnLostWithoutConstraint));
+        check(new().on_lost(OnLost::Finish).network(NetworkType::Metered), Ok(()));
+        check(new().on_lost(OnLost::Finish).requires(Vec::new), Ok(()));
         check(new().timeout(Duration::ZERO), Err(OptionError::ZeroDuration { option: "timeout" }));
         check(new().concurrency(0), Err(OptionError::ZeroConcurrency));
         let retry = |retry, expected| check(new().retry(retry), expected);

@@ -8,14 +8,19 @@ use std::pin::Pin;
 pub use std::fmt::format as id_text;
 pub use std::string::String;
 pub use std::time::Duration;
+pub use std::vec;
+pub use std::vec::Vec;
 
 #[cfg(feature = "inventory")]
 pub use inventory;
 
+pub use crate::constraint::{BatteryNotLow, Charging, Reach, Requirement, StorageNotLow};
 pub use crate::context::TaskContext;
 pub use crate::entry::{Place, TaskEntry};
 pub use crate::extract::{FromTaskContext, MissingState, StateMap};
-pub use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, RetryOptions, RunOn, TaskOptions};
+pub use crate::options::{
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, RunOn, TaskOptions,
+};
 pub use crate::outcome::{IntoOutcome, Outcome, TaskError};
 pub use crate::pushe_tasks_register as register;
 pub use crate::schedule::Schedule;
@@ -50,6 +55,11 @@ macro_rules! pushe_tasks_register {
 /// The one who awaits the box can be sent whatever is in it, so that no second error follows.
 pub fn boxed<'f, F: Future + Send + 'f>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'f>> {
     Box::pin(future)
+}
+
+/// Forgets the type of a constraint, and says plainly where a value is none.
+pub fn requirement<C: crate::constraint::Constraint>(constraint: C) -> Requirement {
+    constraint.into()
 }
 
 /// What the body of a task under `retry_if` ends in.

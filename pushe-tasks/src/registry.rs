@@ -36,6 +36,32 @@ pub enum RegistryError {
         /// What is missing.
         missing: MissingState,
     },
+    /// A constraint that a task requires is written wrongly.
+    #[error("the task `{task}` at {place} requires a constraint that cannot be: {problem}")]
+    Constraint {
+        /// The task's name.
+        task: &'static str,
+        /// Where it is.
+        place: Place,
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
+    /// Two types of constraint bear one kind.
+    #[error("two types of constraint bear the kind `{kind}`; give one of them another `KIND`")]
+    DuplicateConstraint {
+        /// The kind.
+        kind: &'static str,
+    },
+    /// Nobody gives the source of a kind of constraint.
+    #[error(
+        "constraints of the kind `{kind}` look at a source that is not given; add `.source(..)` with a `{source_type}` to the builder"
+    )]
+    MissingSource {
+        /// The kind.
+        kind: &'static str,
+        /// The type of the source.
+        source_type: &'static str,
+    },
     /// A task's options break a rule.
     #[error("the options of the task `{task}` at {place} break a rule: {rule}")]
     Options {
@@ -67,6 +93,9 @@ impl Registry {
         for (index, entry) in entries.iter().enumerate() {
             let (task, place) = (entry.name(), entry.place());
             entry.check().map_err(|rule| RegistryError::Options { task, place, rule })?;
+            if let Some(problem) = entry.requirements().iter().find_map(|needed| needed.problem()) {
+                return Err(RegistryError::Constraint { task, place, problem: problem.to_owned() });
+            }
             for name in std::iter::once(&entry.name()).chain(entry.aliases()) {
                 if let Some(earlier) = names.insert(*name, index) {
                     let first: &TaskEntry = &entries[earlier];

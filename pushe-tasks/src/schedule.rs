@@ -12,10 +12,10 @@ use pushe_tasks_store::{Lane, NewWork, Policy, Start, StoredConstraint, StoredOp
 use pushe_tasks_syntax::{duration, rules};
 
 use crate::codec;
-use crate::constraint::{Constraint, NetworkConstraint};
+use crate::constraint::{NetworkConstraint, Requirement};
 use crate::engine::message::{Request, Write};
 use crate::error::ScheduleError;
-use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, RetryOptions, TaskOptions};
+use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, TaskOptions};
 use crate::park::block_on;
 use crate::receipt::Receipt;
 use crate::scheduler::TaskScheduler;
@@ -31,7 +31,8 @@ const MOST_BYTES: usize = 64 << 20;
 /// [`ScheduleError`] says what was wrong and what to do; unless it is `Indeterminate`, nothing was stored.
 ///
 /// # Cancel safety
-/// Dropping the future before it completes leaves either the whole work or nothing stored.
+/// Dropping the future before it completes leaves either the whole work or nothing stored; while it waits for room in the
+/// queue, nothing.
 #[must_use = "nothing is scheduled before this is awaited"]
 pub struct Schedule<T: Task> {
     input: T::Input,
@@ -39,6 +40,10 @@ pub struct Schedule<T: Task> {
     id: Option<String>,
     policy: Option<ExistingWorkPolicy>,
     network: Option<NetworkType>,
+    /// Whether the constraints that the task requires are left out.
+    unbound: bool,
+    requirements: Vec<Requirement>,
+    on_lost: Option<OnLost>,
     retry: Option<RetryOptions>,
     timeout: Option<Wait>,
     start: Option<When>,
@@ -87,6 +92,9 @@ impl<T: Task> Schedule<T> {
             id: None,
             policy: None,
             network: None,
+            unbound: false,
+            requirements: Vec::new(),
+            on_lost: None,
             retry: None,
             timeout: None,
             start: None,
@@ -110,6 +118,29 @@ impl<T: Task> Schedule<T> {
     /// The network that the piece needs.
     pub fn network(mut self, network: NetworkType) -> Self {
         self.network = Some(network);
+        self
+    }
+
+    /// Needs this constraint too, beside those of the task; call it once for each.
+    ///
+    /// The scheduler that runs the task has to know its kind: from the attribute of some task, or by
+    /// `register_constraint` of its builder.
+    pub fn requires(mut self, constraint: impl Into<Requirement>) -> Self {
+        self.requirements.push(constraint.into());
+        self
+    }
+
+    /// Leaves out the constraints that the task requires, and those of earlier calls of [`requires`](Self::requires); the
+    /// network is another option.
+    pub fn requires_nothing(mut self) -> Self {
+        self.unbound = true;
+        self.requirements.clear();
+        self
+    }
+
+    /// What is done to a running attempt when a constraint is lost.
+    pub fn on_lost(mut self, on_lost: OnLost) -> Self {
+        self.on_lost = Some(on_lost);
         self
     }
 
@@ -196,6 +227,20 @@ impl<T: Task> Schedule<T> {
             rules::not_too_long(delay)?;
         }
         let network = self.network.unwrap_or_else(|| self.options.network_type());
+        let mut requirements = if self.unbound { Vec::new() } else { self.options.requirements() };
+        requirements.extend(self.requirements);
+        let constraints = constraints(network, &requirements);
+        rules::on_lost(self.on_lost.is_some(), !constraints.is_empty())?;
+        if let Some(problem) = requirements.iter().find_map(Requirement::problem) {
+            return Err(ScheduleError::Constraint { problem: problem.to_owned() });
+        }
+        if shared.registry.find(T::NAME).is_some()
+            && let Some(unknown) = requirements.iter().find(|needed| !shared.kinds.knows(needed.kind()))
+        {
+            let (kind, type_name) = (unknown.kind().to_owned(), unknown.type_name());
+            return Err(ScheduleError::UnknownConstraint { kind, type_name });
+        }
+        let on_lost = self.on_lost.unwrap_or_else(|| self.options.lost_constraint());
         let payload = codec::encode(&self.input)?;
         let limit = shared.limits.payload;
         if payload.len() > limit {
@@ -204,12 +249,12 @@ impl<T: Task> Schedule<T> {
         let now = shared.clock.wall();
         Ok(NewWork {
             id: self.work_id.unwrap_or_else(|| shared.ids.next(now, &*shared.randomness)),
-            lane: Arc::new(Lane { task: T::NAME.to_owned(), constraints: constraints(network), key: None }),
+            lane: Arc::new(Lane { task: T::NAME.to_owned(), constraints, key: None }),
             aliases: T::ALIASES,
             unique: task_id.map(|id| (id, stored_policy(policy))),
             start,
             boost_millis: 0,
-            options: stored_options(&retry, timeout),
+            options: stored_options(&retry, timeout, on_lost),
             envelope: codec::seal(payload),
         })
     }
@@ -231,18 +276,20 @@ pub(crate) async fn enqueue<T: Task>(
     if batch.iter().filter_map(|piece| piece.scheduler.as_ref()).any(|other| !other.is(scheduler)) {
         return Err(ScheduleError::OtherScheduler);
     }
-    let (mut work, mut bytes) = (Vec::with_capacity(pieces), 0);
+    let (mut work, mut bytes, mut task_ids) = (Vec::with_capacity(pieces), 0, 0);
     for schedule in batch {
         let piece = schedule.prepare(scheduler)?;
         bytes += piece.envelope.payload.len();
+        task_ids += piece.unique.as_ref().map_or(0, |(id, _)| id.len());
         work.push(piece);
     }
     if pieces > 1 && bytes > MOST_BYTES {
         return Err(ScheduleError::TooMany { pieces, bytes });
     }
     let Some(first) = work.first().map(|piece| piece.id) else { return Ok(Vec::new()) };
+    let held = bytes + task_ids + pieces * size_of::<NewWork>();
     let enqueued = scheduler
-        .request(|reply| Request::Write(Write::Enqueue(work, reply)))
+        .store(held, |reply| Request::Write(Write::Enqueue(work, reply)))
         .await
         .map_err(|refusal| ScheduleError::from_refusal(refusal, first))?;
     Ok(enqueued.into_iter().map(|enqueued| Receipt::new(enqueued, scheduler.clone())).collect())
@@ -271,14 +318,14 @@ impl<T: Task> fmt::Debug for Schedule<T> {
     }
 }
 
-fn constraints(network: NetworkType) -> Vec<StoredConstraint> {
-    match network {
-        NetworkType::NotRequired => Vec::new(),
-        NetworkType::Connected => vec![StoredConstraint {
-            kind: NetworkConstraint::KIND.to_owned(),
-            value: NetworkConstraint::connected().encode(),
-        }],
-    }
+/// The constraints as they are stored, in an order of their own, so that equal sets share a lane.
+fn constraints(network: NetworkType, requirements: &[Requirement]) -> Vec<StoredConstraint> {
+    let network = NetworkConstraint::of(network).map(Requirement::from);
+    let all = network.iter().chain(requirements).map(Requirement::stored);
+    let mut stored: Vec<_> = all.cloned().collect();
+    stored.sort_by(|one, other| (&one.kind, &one.value).cmp(&(&other.kind, &other.value)));
+    stored.dedup();
+    stored
 }
 
 fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
@@ -289,7 +336,7 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
     }
 }
 
-fn stored_options(retry: &RetryOptions, timeout: Option<Duration>) -> StoredOptions {
+fn stored_options(retry: &RetryOptions, timeout: Option<Duration>, on_lost: OnLost) -> StoredOptions {
     let mut options = StoredOptions::default();
     options.max_attempts = retry.attempt_limit();
     options.backoff = match retry.backoff_kind() {
@@ -301,5 +348,6 @@ fn stored_options(retry: &RetryOptions, timeout: Option<Duration>) -> StoredOpti
     options.max_delay = retry.longest_delay();
     options.jitter = retry.jitter_fraction();
     options.timeout = timeout;
+    options.on_lost = on_lost;
     options
 }

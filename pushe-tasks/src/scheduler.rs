@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::builder::SchedulerBuilder;
 use crate::engine::executor::TokioExecutor;
 use crate::engine::message::{Event, Read, Refusal, Reply, Request, Write};
+use crate::engine::room::Place;
 use crate::engine::shared::Shared;
 use crate::error::{CallError, ScheduleError, StartError};
 use crate::explain::Standing;
@@ -152,7 +153,8 @@ impl TaskScheduler {
     /// As [`Schedule`].
     ///
     /// # Cancel safety
-    /// Dropping the future before it completes leaves either the whole work or nothing stored.
+    /// Dropping the future before it completes leaves either the whole work or nothing stored; while it waits for room in
+    /// the queue, nothing.
     pub async fn schedule_task<T: Task>(
         &self,
         options: TaskOptions<T>,
@@ -180,7 +182,8 @@ impl TaskScheduler {
     /// for a piece that names another one.
     ///
     /// # Cancel safety
-    /// Dropping the future before it completes leaves either all of them or nothing stored.
+    /// Dropping the future before it completes leaves either all of them or nothing stored; while it waits for room in the
+    /// queue, nothing.
     pub async fn schedule_many<T: Task>(
         &self,
         batch: impl IntoIterator<Item = Schedule<T>>,
@@ -260,15 +263,24 @@ impl TaskScheduler {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Health(reply))?;
         let engine = answer.await.map_err(|_| CallError::Stopped)?;
+        let facts = self.request(|reply| Request::Read(Read::Facts(reply))).await?;
+        let store = match (&facts.health, engine.trouble) {
+            // What the engine has met says more than that all is well again by now.
+            (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
+            (health, _) => health.clone(),
+        };
         let shared = self.shared();
         Ok(Health {
-            store: engine.trouble.map_or(StoreHealth::Healthy, StoreHealth::Degraded),
-            facts: shared.facts.clone(),
+            store,
+            facts,
             running: engine.running,
             ready: engine.ready,
             no_handler: engine.no_handler,
             zombies: engine.zombies,
+            suspects: engine.suspects,
+            alone: engine.alone,
             queue_depth: shared.requests.depth(),
+            callers_waiting: shared.room.waiting(),
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })
     }
@@ -335,10 +347,26 @@ impl TaskScheduler {
         view?.ok_or(CallError::NotFound)
     }
 
-    /// Asks the writer.
+    /// Asks the writer something small, once there is room for it.
     pub(crate) async fn request<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
+        let place = self.shared().side_room.enter(0).await;
+        self.ask(place, request).await
+    }
+
+    /// Has the writer store what takes so many bytes until then, once there is room for it.
+    pub(crate) async fn store<T>(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, Refusal> {
+        let place = self.shared().room.enter(bytes).await;
+        self.ask(place, request).await
+    }
+
+    async fn ask<T>(&self, place: Place, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.shared().requests.send(request(reply)).map_err(|_| Refusal::Stopped)?;
+        let request = request(Reply::new(reply, place));
+        self.shared().requests.send(request).map_err(|_| Refusal::Stopped)?;
         answer.await.unwrap_or(Err(Refusal::Stopped))
     }
 

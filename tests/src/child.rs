@@ -91,6 +91,14 @@ impl Process {
         self.child.wait().expect("the end of a child");
     }
 
+    /// Waits for its end, however that comes, without letting go; answers whether its test passed.
+    ///
+    /// # Panics
+    /// Where its end cannot be waited for.
+    pub fn ended(mut self) -> bool {
+        self.child.wait().expect("the end of a child").success()
+    }
+
     /// Lets go and waits for its end.
     ///
     /// # Panics

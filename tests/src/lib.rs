@@ -1,5 +1,9 @@
 //! What the test programs of pushe-tasks share.
 
 pub mod child;
+pub mod clock;
 pub mod deadline;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 pub mod netns;
+pub mod sim;

@@ -309,3 +309,28 @@ fn s1_17_the_late_result_of_a_body_that_was_given_up_is_fenced() {
         engine.end().await;
     });
 }
+
+#[test]
+fn twenty_flaps_in_two_seconds_stop_a_running_attempt_at_most_once_and_burn_none() {
+    let name = "twenty_flaps_in_two_seconds_stop_a_running_attempt_at_most_once_and_burn_none";
+    test(name, |link| async move {
+        let mut engine = Engine::start(FALL, None).await;
+        let work = engine.schedule::<Send>(Some(OBEY)).await;
+        engine.began().await;
+        let begun = engine.clock.mono();
+        for half in 1..=40_u32 {
+            link.carrier(if half % 2 == 1 { "down" } else { "up" });
+            // The trace is one of real time: 20 times down and up within two seconds.
+            engine.clock.sleep_until(begun.plus(Duration::from_millis(50) * half)).await;
+        }
+        measured(&format!("20 flaps took {:?}", engine.clock.mono().since(begun)));
+        engine.says_nothing();
+        link.carrier("down");
+        engine.asked().await;
+        engine.waits_for_network(&work).await;
+        engine.says_nothing();
+        let info = engine.scheduler.info(work.id()).await.unwrap();
+        assert_eq!((info.attempt, info.interruptions, info.snoozes), (1, 0, 0));
+        engine.end().await;
+    });
+}

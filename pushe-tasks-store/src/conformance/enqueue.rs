@@ -169,3 +169,69 @@ pub(super) fn a_transaction_says_what_it_changed(world: &mut World) {
     world.plain();
     assert!(world.changes.commit > commit, "the number of a commit goes on over a restart");
 }
+
+pub(super) fn many_calls_are_each_all_or_none_and_keep_their_order(world: &mut World) {
+    let held = world.add("a", Policy::Keep).id;
+    let delayed = |world: &mut World, millis| NewWork { start: after(millis), ..world.work("Upload") };
+    // Of two lanes in turn, some delayed: no table gets them in the order of its keys.
+    let plain: Vec<_> = (0..6)
+        .map(|number| match number % 3 {
+            0 => delayed(world, 5_000 - number),
+            1 => NewWork { lane: Arc::new(Lane::of("Other")), ..world.work("Upload") },
+            _ => NewWork { boost_millis: number.cast_signed(), ..world.work("Upload") },
+        })
+        .collect();
+    let refused = [
+        world.work("Upload"),
+        NewWork { lane: Arc::new(Lane::of("Other")), ..world.unique("a", Policy::Keep) },
+    ];
+    let (unique, last) = (world.unique("b", Policy::Append), world.work("Upload"));
+    // Ids that do not rise, one of them stored already and one twice in the group.
+    let again = plain[0].clone();
+    let [reversed, early] = { [world.work("Upload"), world.work("Upload")] };
+    let calls: [&[NewWork]; 8] = [
+        &plain[..4],
+        &refused,
+        &[],
+        &plain[4..],
+        std::slice::from_ref(&unique),
+        &[early.clone(), reversed.clone(), last.clone()],
+        std::slice::from_ref(&again),
+        std::slice::from_ref(&last),
+    ];
+    let now = world.now;
+    let answers = world.write(|verbs| verbs.enqueue_each(&calls, now));
+    assert_eq!(answers.len(), calls.len());
+    for (number, (call, answer)) in calls.iter().zip(&answers).enumerate() {
+        if number == 1 {
+            let (task_id, task) = ("a".to_owned(), "Upload".to_owned());
+            assert_eq!(*answer, Err(VerbError::IdHeldBy { task_id, task, holder: held }));
+        } else {
+            let new: Vec<_> = call.iter().map(|work| Enqueued { id: work.id, how: How::New }).collect();
+            assert_eq!(*answer, Ok(new), "call {number}");
+        }
+    }
+    assert!(world.find(refused[0].id).is_none(), "the refused call left nothing");
+    let stored = [held].into_iter().chain(plain.iter().map(|work| work.id));
+    let stored: Vec<_> = stored.chain([unique.id, early.id, reversed.id, last.id]).collect();
+    let sequences: Vec<_> = stored.iter().map(|id| world.get(*id).record.sequence).collect();
+    assert!(sequences.is_sorted(), "in the order of the calls: {sequences:?}");
+    assert_eq!(world.list(&[]).len(), stored.len());
+    // Ready pieces are counted, and start in their order over both lanes.
+    let ready: u64 =
+        world.read(|look| look.lanes().map_or(0, |lanes| lanes.iter().map(|lane| lane.ready).sum()));
+    assert_eq!(ready, stored.len() as u64 - 2, "two are delayed");
+    let started: Vec<_> = world.claim(2).iter().map(|attempt| attempt.work).collect();
+    assert_eq!(started, [plain[5].id, plain[2].id], "the greater boost first");
+    // What is stored later stands between them and behind them.
+    let more: Vec<_> = (0..3).map(|_| world.plain()).collect();
+    world.reopen();
+    world.check();
+    let beyond = world.write(|verbs| verbs.enqueue_each(&[&plain[..2]], now));
+    assert!(beyond[0].is_ok());
+    assert_eq!(
+        world.list(&[]).len(),
+        stored.len() + more.len(),
+        "known ids are not stored again after a restart"
+    );
+}

@@ -32,12 +32,14 @@ mod claim;
 mod enqueue;
 mod look;
 mod model;
+mod periodic;
 mod policy;
 mod progress;
 mod prune;
 mod release;
 mod rescue;
 mod settle;
+mod suspect;
 mod world;
 
 use world::World;
@@ -81,6 +83,7 @@ macro_rules! __conformance_cases {
                 s7_5_an_enqueue_is_repeated_safely
                 pieces_that_share_a_lane_share_it_for_ever
                 a_transaction_says_what_it_changed
+                many_calls_are_each_all_or_none_and_keep_their_order
             }
             policy {
                 s4_2_every_policy_stores_the_first
@@ -166,6 +169,34 @@ macro_rules! __conformance_cases {
                 s4_11_no_body_outlives_its_process
                 s4_6_an_orphan_keeps_its_place_in_the_queue
                 s1_17_claims_of_an_earlier_process_are_fenced
+            }
+            suspect {
+                s7_3_after_two_crashes_work_runs_alone_and_before_all_others
+                s7_3_others_start_beside_a_suspect_whose_time_alone_has_passed
+                s7_3_a_suspect_waits_for_the_bodies_that_live
+                s7_3_a_suspect_that_cannot_start_holds_nobody_up
+                s7_3_a_delayed_suspect_holds_nobody_up
+                s7_3_the_third_crash_sets_aside_what_it_finds_alone
+                s7_3_the_limit_of_crashes_is_the_callers
+                s7_3_a_crash_without_charge_sets_nothing_aside
+                s7_3_a_cancelled_suspect_whose_body_lives_still_keeps_others_away
+                s7_3_poison_pieces_end_within_limit_and_2_and_their_number_of_starts
+                s7_3_work_that_runs_beside_poison_is_never_set_aside
+            }
+            periodic {
+                s5_1_the_first_slot_is_where_the_work_is_first_due
+                s1_11_a_period_that_is_over_waits_for_the_next_slot
+                s5_4_failed_periods_in_a_row_are_counted
+                s1_12_an_attempt_that_comes_back_stands_for_the_same_run
+                s5_1_a_flexible_run_goes_along_with_other_work
+                s4_8_periodic_and_other_work_do_not_share_an_id
+                s4_10_periodic_work_is_found_under_an_earlier_name
+                s5_6_a_run_at_another_time_is_that_run_alone
+                s5_6_a_time_given_during_a_run_is_for_the_next
+                s5_6_only_unfinished_periodic_work_has_a_next_run
+                s8_1_waits_by_duration_are_as_long_as_they_were_to_be
+                s8_1_a_grid_moves_with_the_clock_when_that_jumps_by_more_than_a_period
+                s8_1_a_clock_that_was_set_back_between_two_processes_is_noticed
             }
             progress {
                 s6_3_the_last_progress_is_kept_across_stops

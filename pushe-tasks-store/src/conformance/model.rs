@@ -11,7 +11,7 @@ use crate::id::{Attempt, WorkId};
 use crate::record::Blocked;
 use crate::state::WorkState;
 use crate::time::WallTime;
-use crate::verbs::{Body, Claimed, Grant, How, NewWork, Policy, Settled, Settlement, Target};
+use crate::verbs::{Body, How, NewWork, Policy, Settled, Settlement, Target};
 
 const STEPS: usize = 4_000;
 
@@ -30,6 +30,10 @@ struct Piece {
     wait: Duration,
     claim: u64,
     prune_at: WallTime,
+    claimed_at: WallTime,
+    interruptions: u32,
+    /// A suspect beside which no other body has lived since its claim.
+    alone: bool,
 }
 
 impl Piece {
@@ -43,6 +47,10 @@ struct Model {
     pieces: Vec<Piece>,
     /// Attempts whose bodies live, with the id that they hold.
     bodies: Vec<(Attempt, Option<usize>)>,
+    /// The suspect whose body lives alone.
+    alone: Option<Attempt>,
+    /// Whether an earlier process has noted the machine's boot: without that nobody is charged.
+    boot_noted: bool,
 }
 
 pub(super) fn i5_i7_i8_i15_random_verbs_agree_with_the_model(world: &mut World) {
@@ -81,6 +89,11 @@ impl Model {
         work.aliases = &["A", "B", "C"];
         work.unique = task_id.map(|id| (IDS[id].0.to_owned(), IDS[id].1));
         let live = self.live(task_id);
+        // Under Replace also from a piece that was set aside and whose id is taken over.
+        let replaces = task_id.is_some_and(|id| IDS[id].1 == Policy::Replace);
+        let bears = |piece: &&Piece| piece.task_id == task_id && !piece.state.is_finished();
+        let before = self.pieces.iter().filter(bears).map(|piece| piece.interruptions);
+        let inherited = before.max().filter(|_| replaces).unwrap_or(0);
         let (how, blocked) = match task_id.map(|id| IDS[id].1) {
             Some(Policy::Keep) if !live.is_empty() => {
                 assert_eq!(world.enqueue(&work).id, self.pieces[live[0]].id);
@@ -113,18 +126,30 @@ impl Model {
             wait,
             claim: 0,
             prune_at: WallTime::MAX,
+            claimed_at: WallTime::MIN,
+            interruptions: inherited,
+            alone: false,
         });
     }
 
     fn claim(&mut self, world: &mut World, random: &mut Random) {
         let limit = random.index(4);
-        let grants = vec![Grant { permits: limit, lanes: world.lane_ids() }];
-        let claimed = world.claim_of(limit, grants);
+        let (beside, passes) = (random.below(2) == 0, random.below(2) == 0);
+        let lives_alone = self.alone;
+        let claimed = world.claim_by(limit, |request| {
+            request.beside = lives_alone.filter(|_| beside);
+            request.passes_suspects = passes;
+        });
         let mut wanted: Vec<usize> = (0..self.pieces.len())
             .filter(|at| self.pieces[*at].state == WorkState::Enqueued && self.pieces[*at].due <= world.now)
             .collect();
         // A stable sort: of pieces that are due at one moment, the one that came first.
         wanted.sort_by_key(|at| self.pieces[*at].due);
+        let suspect = |at: &usize| self.pieces[*at].interruptions >= 2;
+        let first = wanted.iter().copied().find(|at| suspect(at));
+        let turn = first.filter(|_| self.bodies.is_empty() && limit > 0);
+        let held = (lives_alone.is_some() && !beside) || (first.is_some() && !passes);
+        wanted.retain(|at| if turn.is_some() { turn == Some(*at) } else { !held && !suspect(at) });
         let mut started = Vec::new();
         for at in wanted {
             let piece = &mut self.pieces[at];
@@ -134,12 +159,21 @@ impl Model {
             if started.len() < limit && !self.bodies.iter().any(held) {
                 piece.state = WorkState::Running;
                 piece.claim += 1;
+                (piece.claimed_at, piece.alone) = (world.now, turn.is_some());
                 let attempt = Attempt { work: piece.id, claim: piece.claim };
                 self.bodies.push((attempt, piece.task_id));
                 started.push(attempt);
             }
         }
-        assert_eq!(claimed.iter().map(Claimed::attempt).collect::<Vec<_>>(), started);
+        assert_eq!(claimed, started);
+        if turn.is_some() {
+            self.alone = started.first().copied();
+        } else if let (Some(alone), false) = (lives_alone, started.is_empty()) {
+            self.alone = None;
+            if let Some(at) = self.at(alone.work) {
+                self.pieces[at].alone &= self.pieces[at].claim != alone.claim;
+            }
+        }
     }
 
     /// Settles one attempt whose body lives, whether or not it is stale; or ends the body of one that was settled.
@@ -156,6 +190,7 @@ impl Model {
         let lives_on = random.below(6) == 0;
         if !lives_on {
             self.bodies.remove(nth);
+            self.alone = self.alone.filter(|alone| *alone != attempt);
         }
         let body = if lives_on { Body::Living } else { Body::Ended };
         let Some(at) = current else {
@@ -168,7 +203,12 @@ impl Model {
             return;
         };
         let now = world.now;
-        let settlement = match random.below(8) {
+        let choice = random.below(8);
+        self.pieces[at].alone = false;
+        if choice < 6 {
+            self.pieces[at].interruptions = 0;
+        }
+        let settlement = match choice {
             0..3 => {
                 self.finish(at, WorkState::Succeeded, now, 24);
                 Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1]) }
@@ -239,11 +279,23 @@ impl Model {
         let rescued = world.restart();
         self.bodies.clear();
         let mut orphans = 0;
+        let mut quarantined = 0;
         for piece in self.pieces.iter_mut().filter(|piece| piece.state == WorkState::Running) {
-            (piece.state, piece.due) = (WorkState::Enqueued, piece.due.min(world.now));
-            orphans += 1;
+            let age = world.now.since(piece.claimed_at);
+            let charged = self.boot_noted && age < Duration::from_secs(600);
+            piece.interruptions += u32::from(charged);
+            if charged && piece.alone && piece.interruptions >= 3 {
+                piece.state = WorkState::Quarantined;
+                quarantined += 1;
+            } else {
+                (piece.state, piece.due) = (WorkState::Enqueued, piece.due.min(world.now));
+                orphans += 1;
+            }
+            piece.alone = false;
         }
-        assert_eq!(rescued.orphans.len(), orphans);
+        self.boot_noted = true;
+        self.alone = None;
+        assert_eq!((rescued.orphans.len(), rescued.quarantined.len()), (orphans, quarantined));
         for task_id in 0..IDS.len() {
             self.unblock(Some(task_id), world.now);
         }
@@ -256,8 +308,9 @@ impl Model {
         for view in views {
             let record = view.record;
             let piece = &self.pieces[self.at(record.id).expect("the model has it")];
-            let shown = (record.state, record.blocked, record.claim);
-            assert_eq!(shown, (piece.state, piece.blocked, piece.claim), "step {step}: {record:?}");
+            let shown = (record.state, record.blocked, record.claim, record.interruptions, record.alone);
+            let wanted = (piece.state, piece.blocked, piece.claim, piece.interruptions, piece.alone);
+            assert_eq!(shown, wanted, "step {step}: {record:?}");
             if piece.state == WorkState::Enqueued {
                 assert_eq!(record.due, piece.due, "step {step}: {record:?}");
             }

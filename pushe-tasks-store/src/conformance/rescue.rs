@@ -62,7 +62,7 @@ pub(super) fn s7_1_an_orphan_of_this_process_is_not_charged(world: &mut World) {
 pub(super) fn s7_2_a_crash_is_charged_and_not_an_attempt(world: &mut World) {
     world.rescue();
     let id = world.plain();
-    for interruptions in 1..=4 {
+    for interruptions in 1..=2 {
         world.start(id);
         world.advance(1_000);
         assert_eq!(world.restart().charged, 1);

@@ -144,14 +144,22 @@ impl World {
     }
 
     pub(crate) fn claim_of(&mut self, limit: usize, grants: Vec<Grant>) -> Vec<Claimed> {
-        let request = ClaimRequest { now: self.now, limit, grants };
+        let request = ClaimRequest { now: self.now, limit, grants, ..ClaimRequest::default() };
         self.write(|tx| tx.claim(&request)).expect("the claim is carried out")
+    }
+
+    /// Claims from all lanes, by a request that the case amends.
+    pub(crate) fn claim_by(&mut self, limit: usize, amend: impl FnOnce(&mut ClaimRequest)) -> Vec<Attempt> {
+        let grants = vec![Grant { permits: limit, lanes: self.lane_ids() }];
+        let mut request = ClaimRequest { now: self.now, limit, grants, ..ClaimRequest::default() };
+        amend(&mut request);
+        let claimed = self.write(|tx| tx.claim(&request)).expect("the claim is carried out");
+        claimed.iter().map(Claimed::attempt).collect()
     }
 
     /// Claims from all lanes.
     pub(crate) fn claim(&mut self, limit: usize) -> Vec<Attempt> {
-        let grants = vec![Grant { permits: limit, lanes: self.lane_ids() }];
-        self.claim_of(limit, grants).iter().map(Claimed::attempt).collect()
+        self.claim_by(limit, |_| ())
     }
 
     /// Claims one piece, which must be this one.
@@ -204,7 +212,13 @@ impl World {
     }
 
     pub(crate) fn rescue_with(&mut self, boot: Option<[u8; 16]>) -> Rescued {
-        let request = RescueRequest::new(self.now, boot);
+        self.rescue_by(|request| request.boot = boot)
+    }
+
+    /// Rescues by a request that the case amends.
+    pub(crate) fn rescue_by(&mut self, amend: impl FnOnce(&mut RescueRequest)) -> Rescued {
+        let mut request = RescueRequest::new(self.now, Some(BOOT));
+        amend(&mut request);
         self.write(|tx| tx.rescue(&request)).expect("the rescue is carried out")
     }
 
@@ -256,7 +270,7 @@ impl World {
             if record.state == WorkState::Enqueued {
                 match record.filed {
                     Filed::Ready => *ready.entry(record.lane).or_default() += 1,
-                    Filed::Delayed => {
+                    Filed::Delayed | Filed::Flexible => {
                         next_due = Some(next_due.map_or(record.due, |due| due.min(record.due)));
                     }
                 }

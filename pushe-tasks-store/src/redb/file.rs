@@ -4,7 +4,7 @@
 //! is a duplicate of that one, so that a file put in its place later is never written.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use redb::StorageBackend;
@@ -19,9 +19,12 @@ use crate::error::OpenError;
 /// An owner note is a few lines; whatever is longer is none.
 const LONGEST_NOTE: u64 = 4096;
 
+/// Of a file that is longer, the rest would push the start out of the cache of a small machine.
+const LONGEST_READ_AHEAD: u64 = 1 << 30;
+
 /// A file that holds a store, or will.
 #[derive(Debug)]
-pub(super) struct StoreFile {
+pub struct StoreFile {
     path: PathBuf,
     file: File,
     identity: os::Identity,
@@ -30,7 +33,7 @@ pub(super) struct StoreFile {
 
 impl StoreFile {
     /// Opens the file, or creates it empty.
-    pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         let refuse = |problem: String| OpenError::Path { path: path.to_owned(), problem };
         // Later calls look the path up again; the working directory may have changed by then.
         let path = &std::path::absolute(path).map_err(|source| failed(path, source))?;
@@ -59,6 +62,22 @@ impl StoreFile {
         path.into()
     }
 
+    /// Reads the file from its start to its end, so that a recovery, which reads it page by page in the order of its
+    /// trees, finds it in the cache: it takes the disk a third of the time.
+    fn read_ahead(&self) -> io::Result<()> {
+        let mut file = self.file.try_clone()?;
+        let at = file.stream_position()?;
+        file.seek(SeekFrom::Start(0))?;
+        let mut block = vec![0; 1 << 20];
+        let mut left = LONGEST_READ_AHEAD;
+        while left > 0 {
+            let read = file.read(&mut block)? as u64;
+            left = if read == 0 { 0 } else { left.saturating_sub(read) };
+        }
+        file.seek(SeekFrom::Start(at))?;
+        Ok(())
+    }
+
     fn handle_of(file: File) -> io::Result<Box<dyn StorageBackend>> {
         Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
     }
@@ -85,7 +104,10 @@ impl Medium for StoreFile {
     fn guard(&self) -> io::Result<Guarded> {
         // A first error is that of an earlier write, which is what the guard is for; a second one is news.
         self.file.sync_all().or_else(|_| self.file.sync_all())?;
-        os::drop_cache(&self.file)
+        let guarded = os::drop_cache(&self.file)?;
+        // What it cannot read, recovery meets by itself.
+        let _ = self.read_ahead();
+        Ok(guarded)
     }
 
     fn check_place(&self) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! Invariant: an `Ok` is told after the sync that covers it. Whatever goes wrong, the handle to the database is given up,
 //! and the next call opens it anew from what the disk holds; what had been acknowledged is compared with what is there.
 
+mod app;
 mod backend;
 mod contain;
 mod file;
@@ -29,7 +30,6 @@ use redb::{Database, ReadableDatabase, StorageBackend};
 
 use self::backend::Ledger;
 use self::contain::{Mishap, contain, put_away};
-use self::file::StoreFile;
 use self::open::Plan;
 use self::supervise::Trouble;
 use self::tables::{ReadTables, WriteTables};
@@ -37,10 +37,15 @@ use crate::change::Changes;
 use crate::error::{OpenError, StoreError};
 use crate::finding::{Finding, StoreHealth};
 use crate::transaction;
-use crate::verbs::{Look, Snapshot, Store, StoreFacts, Verbs};
+use crate::verbs::{Look, Snapshot, Store, StoreFacts, Transact, Verbs, Verdict};
 use crate::volatile::Volatile;
 
+/// The crate under the store: the types of an application's own tables.
+pub use ::redb;
+
+pub use app::{AppTable, AppTables};
 pub use backend::DiskCounts;
+pub use file::StoreFile;
 pub use medium::{Guarded, Medium};
 pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};
 pub use owner::Owner;
@@ -186,10 +191,12 @@ impl RedbStore {
     }
 }
 
-impl Store for RedbStore {
-    fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
+impl RedbStore {
+    /// One transaction of whatever kind; `None` where its body did not want it.
+    fn run(&mut self, body: &mut Transact<'_>) -> Result<Option<Changes>, StoreError> {
         self.check_place()?;
         self.revive()?;
+        self.look_for_room();
         let Some((database, _)) = &self.database else {
             return Err(StoreError::Failed("it is not open".to_owned()));
         };
@@ -198,15 +205,33 @@ impl Store for RedbStore {
             Err(mishap) => return Err(self.undone(&mishap)),
         };
         let mut tables = WriteTables::new(&transaction);
-        let applied =
-            catch_unwind(AssertUnwindSafe(|| transaction::apply(&mut tables, &mut self.volatile, body)));
-        let trouble = tables.finish();
+        let beside = AppTables::new(&transaction);
+        let mut verdict = Verdict::Abort;
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            transaction::apply(&mut tables, &mut self.volatile, &mut |verbs| {
+                verdict = body(verbs, &beside);
+                beside.wrote()
+            })
+        }));
+        let leaked = || Mishap { text: "a table of the application was leaked".to_owned(), panicked: true };
+        let trouble = tables.finish().and_then(|()| if beside.leaked() { Err(leaked()) } else { Ok(()) });
+        let shaken = beside.panicked();
         let finished = match (applied, trouble) {
             // Panics of redb end within the tables: this one is the caller's, and goes back to it.
             (Err(panic), trouble) => {
                 put_away(transaction, trouble.as_ref().err());
                 self.volatile.discard();
+                match trouble {
+                    Err(mishap) => drop(self.undone(&mishap)),
+                    Ok(()) => self.steady(shaken),
+                }
                 resume_unwind(panic)
+            }
+            (Ok(Ok(_)), Ok(())) if shaken || verdict == Verdict::Abort => {
+                put_away(transaction, None);
+                self.volatile.discard();
+                self.steady(shaken);
+                return Ok(None);
             }
             (Ok(Ok(finished)), Ok(())) => finished,
             (Ok(result), trouble) => {
@@ -219,16 +244,41 @@ impl Store for RedbStore {
         if !finished.wrote {
             put_away(transaction, None);
             self.volatile.keep();
-            return Ok(finished.changes);
+            return Ok(Some(finished.changes));
         }
         match contain(|| transaction.commit()) {
             Ok(()) => {
                 self.volatile.keep();
                 self.committed(finished.changes.commit);
-                Ok(finished.changes)
+                Ok(Some(finished.changes))
             }
-            Err(mishap) => self.resolve(&mishap, finished.changes),
+            Err(mishap) => self.resolve(&mishap, finished.changes).map(Some),
         }
+    }
+
+    /// After a panic that ran through an open table: sees whether the database still works, so that no later caller
+    /// meets it where it does not.
+    fn steady(&mut self, shaken: bool) {
+        if let (true, Some((database, _))) = (shaken, &self.database)
+            && let Err(mishap) = open::begin(database, self.options.durability)
+                .and_then(|transaction| contain(|| transaction.abort()))
+        {
+            self.undone(&mishap);
+        }
+    }
+}
+
+impl Store for RedbStore {
+    fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
+        let ran = self.run(&mut |verbs, _| {
+            body(verbs);
+            Verdict::Commit
+        });
+        ran?.ok_or_else(|| StoreError::Undone("the transaction was given up".to_owned()))
+    }
+
+    fn transact(&mut self, body: &mut Transact<'_>) -> Result<Option<Changes>, StoreError> {
+        self.run(body)
     }
 
     fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError> {

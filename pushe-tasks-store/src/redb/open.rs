@@ -92,6 +92,11 @@ impl Plan<'_> {
         let complete = self.medium.owner().is_some_and(|note| note.epoch > 0);
         let look = || locked.inspect(complete).map_err(|error| self.io(error));
         let guard = || self.medium.guard().map(Some).map_err(|error| self.io(error));
+        #[cfg(pushe_planted)]
+        let guard = || match crate::planted::is(crate::planted::Bug::ReopenWithoutGuard) {
+            true => Ok(Some(Guarded::FromDisk)),
+            false => guard(),
+        };
         let mut guarded = if self.after_error { guard()? } else { None };
         let mut found = look()?;
         if found == Found::Unclosed && guarded.is_none() {

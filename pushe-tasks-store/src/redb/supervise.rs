@@ -71,6 +71,16 @@ impl RedbStore {
         }
     }
 
+    /// Where room was short: looks whether the reserve can be set aside again, before anything takes the room.
+    pub(super) fn look_for_room(&mut self) {
+        if self.short_of_room {
+            self.keep_reserve();
+            if !self.short_of_room {
+                self.facts.health = StoreHealth::Healthy;
+            }
+        }
+    }
+
     /// The transaction did not get as far as its commit: it is undone.
     pub(super) fn undone(&mut self, mishap: &Mishap) -> StoreError {
         let trouble = self.give_up(mishap);

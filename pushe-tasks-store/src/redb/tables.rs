@@ -4,15 +4,16 @@
 //! ends. An operation that failed marks the transaction as broken, and a broken transaction is never committed.
 
 use std::cell::{OnceCell, RefCell};
+use std::ops::Bound;
 use std::rc::Rc;
 
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, Table as RedbTable, TableDefinition,
-    TableError as RedbTableError, WriteTransaction,
+    CursorError, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, Table as RedbTable,
+    TableDefinition, TableError as RedbTableError, WriteTransaction,
 };
 
 use super::contain::{Mishap, contain, put_away};
-use crate::tables::{Entry, Table, TableError, Tables, TablesMut, Visit};
+use crate::tables::{Entry, Rows, Table, TableError, Tables, TablesMut, Visit};
 
 type Bytes = &'static [u8];
 
@@ -117,6 +118,11 @@ impl TablesMut for WriteTables<'_> {
         })
     }
 
+    fn put_run(&mut self, table: Table, rows: &mut Rows<'_>) -> Result<(), TableError> {
+        let trouble = Rc::clone(&self.trouble);
+        attempt(&trouble, || insert_run(self.table_mut(table)?, rows))
+    }
+
     fn remove(
         &mut self,
         table: Table,
@@ -181,6 +187,31 @@ impl Tables for ReadTables {
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(None), |table| last_in(table, from, to)))
     }
+}
+
+/// Inserts rows whose keys rise: a cursor fills one gap after the other, and rows that share a gap are written together.
+fn insert_run(table: &mut RedbTable<'_, Bytes, Bytes>, rows: &mut Rows<'_>) -> Result<(), StorageError> {
+    while let Some((key, value)) = rows.next() {
+        let mut cursor = table.lower_bound_mut(Bound::Included(key))?;
+        let (mut key, mut value) = (key, value);
+        let beyond = loop {
+            match cursor.insert_before(key, value) {
+                Ok(()) => match rows.next() {
+                    Some(next) => (key, value) = next,
+                    None => break None,
+                },
+                // Something stands between this row and the last, or under this very key.
+                Err(CursorError::UnorderedKey) => break Some((key, value)),
+                Err(CursorError::Storage(error)) => return Err(error),
+                Err(other) => return Err(StorageError::Corrupted(other.to_string())),
+            }
+        };
+        cursor.close()?;
+        if let Some((key, value)) = beyond {
+            table.insert(key, value)?;
+        }
+    }
+    Ok(())
 }
 
 fn get_in<R>(
@@ -303,6 +334,28 @@ mod tests {
             assert!(keys(&tables, &from, &to).is_empty());
             assert_eq!(tables.last(Table::Order, &from, &to), Ok(None));
         }
+    }
+
+    #[test]
+    fn a_run_fills_every_gap_and_replaces_what_it_meets() {
+        let database = database();
+        let transaction = database.begin_write().unwrap();
+        let mut tables = WriteTables::new(&transaction);
+        let row = |key: &'static [u8]| (key, &b"new"[..]);
+        tables.put_run(Table::Order, &mut std::iter::empty()).unwrap();
+        for key in [b"b", b"d"] {
+            tables.put(Table::Order, key, b"old", &mut |_| ()).unwrap();
+        }
+        let run = [row(b"a"), row(b"a1"), row(b"c"), row(b"c1"), row(b"d"), row(b"e"), row(b"f")];
+        tables.put_run(Table::Order, &mut run.into_iter()).unwrap();
+        assert_eq!(
+            keys(&tables, b"", b"\xff"),
+            [&b"a"[..], b"a1", b"b", b"c", b"c1", b"d", b"e", b"f"].map(<[u8]>::to_vec)
+        );
+        assert_eq!(tables.get(Table::Order, b"b", <[u8]>::to_vec), Ok(Some(b"old".to_vec())));
+        assert_eq!(tables.get(Table::Order, b"d", <[u8]>::to_vec), Ok(Some(b"new".to_vec())));
+        tables.finish().unwrap();
+        transaction.commit().unwrap();
     }
 
     #[test]

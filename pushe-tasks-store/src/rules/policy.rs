@@ -15,6 +15,8 @@ pub(crate) struct Holder {
     pub(crate) task: String,
     /// Whether that is a name of the task that is being scheduled.
     pub(crate) ours: bool,
+    /// Whether it and the piece that is being scheduled are of one kind: both periodic, or neither.
+    pub(crate) same_kind: bool,
     pub(crate) options_differ: bool,
     pub(crate) interruptions: u32,
 }
@@ -39,6 +41,8 @@ pub(crate) enum Choice {
     Keep(Holder),
     /// Refuses: work of another task holds the id.
     HeldBy(Holder),
+    /// Refuses: work of the other kind holds the id, periodic or not.
+    KindDiffers(Holder),
     /// Cancels these and stores the piece, which inherits the charged interruptions of the id.
     Replace { cancel: Vec<WorkId>, interruptions: u32 },
     /// Stores the piece after this one, Blocked behind it where it has not ended.
@@ -59,6 +63,7 @@ pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
     let mut live = holders.iter().filter(|holder| holder.state != WorkState::Quarantined);
     match policy {
         Policy::Keep => match live.next() {
+            Some(holder) if holder.ours && !holder.same_kind => Choice::KindDiffers(holder.clone()),
             Some(holder) if holder.ours => Choice::Keep(holder.clone()),
             Some(holder) => Choice::HeldBy(holder.clone()),
             None => Choice::New,
@@ -69,6 +74,11 @@ pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
             if holders.is_empty() { Choice::New } else { Choice::Replace { cancel, interruptions } }
         }
         Policy::Append => match (live.next_back(), holders.last()) {
+            #[cfg(pushe_planted)]
+            (Some(newest), _) if crate::planted::is(crate::planted::Bug::AppendAtOnce) => {
+                Choice::Append { after: newest.id, behind: false }
+            }
+            (Some(newest), _) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
             (Some(newest), _) => Choice::Append { after: newest.id, behind: true },
             (None, Some(ended)) => Choice::Append { after: ended.id, behind: false },
             (None, None) => Choice::New,
@@ -90,6 +100,7 @@ mod tests {
             state,
             task: "Upload".to_owned(),
             ours: true,
+            same_kind: true,
             options_differ: false,
             interruptions: u32::from(n),
         }
@@ -119,6 +130,14 @@ mod tests {
         let queue = [holder(1, Quarantined), holder(2, Running), holder(3, Blocked), holder(4, Quarantined)];
         let after = Choice::Append { after: id(3), behind: true };
         check(&queue, Choice::Keep(queue[1].clone()), replace(&[2, 3], 4), after);
+
+        let mut other = holder(1, Enqueued);
+        other.same_kind = false;
+        let differs = Choice::KindDiffers(other.clone());
+        check(std::slice::from_ref(&other), differs.clone(), replace(&[1], 1), differs);
+        let ended = Holder { state: Quarantined, ..other };
+        let after = Choice::Append { after: id(1), behind: false };
+        check(std::slice::from_ref(&ended), Choice::New, replace(&[], 1), after);
 
         let mut foreign = holder(1, Enqueued);
         foreign.ours = false;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::period::{NextSlot, PeriodEnd};
 use crate::record::{AttemptRecord, WorkRecord};
 use crate::rules::{retention, start};
 use crate::state::{AttemptEnd, Reason, WorkState};
@@ -26,14 +27,15 @@ pub(crate) struct Ended<'s> {
 pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at: WallTime) -> Ended<'s> {
     let (end, error) = match settlement {
         Settlement::Succeeded { .. } => (AttemptEnd::Succeeded, ""),
-        Settlement::Failed { end, error, .. } | Settlement::Retry { end, error, .. } => {
-            (*end, error.as_str())
-        }
+        Settlement::Failed { end, error, .. }
+        | Settlement::Retry { end, error, .. }
+        | Settlement::Period { end, error, .. } => (*end, error.as_str()),
         Settlement::Snooze { .. } => (AttemptEnd::Snoozed, ""),
         Settlement::Return { .. } => (AttemptEnd::Returned, ""),
         Settlement::Quarantine { error, .. } => (AttemptEnd::Quarantined, error.as_str()),
     };
     let dropped = remember(record, end, !error.is_empty(), at);
+    record.alone = false;
     let by_itself = !matches!(settlement, Settlement::Return { .. } | Settlement::Quarantine { .. });
     if by_itself {
         record.returned = 0;
@@ -51,6 +53,7 @@ pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at
             record.reason = None;
             start::later(record, at, *after);
         }
+        Settlement::Period { how, next, .. } => end_period(record, *how, next, at),
         Settlement::Snooze { after } => {
             record.snoozes = record.snoozes.saturating_add(1);
             record.reason = None;
@@ -58,12 +61,29 @@ pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at
         }
         Settlement::Return { reason } => {
             record.returned = record.returned.saturating_add(1);
+            #[cfg(pushe_planted)]
+            if crate::planted::is(crate::planted::Bug::NoRefund) {
+                record.retries += 1;
+            }
             record.reason = Some(*reason);
             start::again(record, at);
         }
         Settlement::Quarantine { reason, .. } => set_aside(record, *reason),
     }
     Ended { error, output, dropped }
+}
+
+/// Counts the period that is over, and begins the next (S1.11, S5.4).
+fn end_period(record: &mut WorkRecord, how: PeriodEnd, next: &NextSlot, at: WallTime) {
+    (record.retries, record.reason, record.progress) = (0, None, None);
+    if let Some(period) = record.period.as_deref_mut()
+        && how != PeriodEnd::LeftOut
+    {
+        period.done = period.done.saturating_add(1);
+        period.failed = if how == PeriodEnd::Failed { period.failed.saturating_add(1) } else { 0 };
+        period.last_began = period.began;
+    }
+    start::next_slot(record, next, at);
 }
 
 /// Cancels an unfinished record; answers the attempt that its history no longer remembers (S1.14).
@@ -76,14 +96,23 @@ pub(crate) fn cancel(record: &mut WorkRecord, reason: Reason, now: WallTime) -> 
     dropped
 }
 
-/// Enqueues an orphan again: a crash is not a failed attempt (S1.12, S7.2).
-pub(crate) fn rescue(record: &mut WorkRecord, charged: bool, now: WallTime) -> Option<AttemptRecord> {
+/// Enqueues an orphan again: a crash is not a failed attempt (S1.12, S7.2). Where a crash that is charged found it alone and
+/// is one too many, it is set aside (S7.3); whatever else ran beside it at the earlier ones, this one has no other culprit.
+pub(crate) fn rescue(
+    record: &mut WorkRecord,
+    charged: bool,
+    max_interruptions: u32,
+    now: WallTime,
+) -> Option<AttemptRecord> {
     let dropped = remember(record, AttemptEnd::Interrupted, false, now);
-    if charged {
-        record.interruptions = record.interruptions.saturating_add(1);
+    let alone = std::mem::take(&mut record.alone);
+    record.interruptions = record.interruptions.saturating_add(u32::from(charged));
+    if charged && alone && record.interruptions >= max_interruptions {
+        set_aside(record, Reason::Interruptions);
+    } else {
+        record.reason = Some(Reason::Crash);
+        start::again(record, now);
     }
-    record.reason = Some(Reason::Crash);
-    start::again(record, now);
     dropped
 }
 
@@ -106,12 +135,21 @@ pub(crate) fn is_charged(crash: &Crash, claimed_at: Option<WallTime>, now: WallT
     crash.unannounced && crash.same_boot && !crash.same_process && young
 }
 
-/// Starts the next attempt (S1.4).
-pub(crate) fn claim(record: &mut WorkRecord, now: WallTime) {
+/// Starts the next attempt (S1.4); `alone` that of a suspect, while no other body lives (S7.3).
+pub(crate) fn claim(record: &mut WorkRecord, alone: bool, now: WallTime) {
+    record.alone = alone;
     record.claim = record.claim.saturating_add(1);
+    #[cfg(pushe_planted)]
+    if crate::planted::is(crate::planted::Bug::FenceByAttempt) && record.returned > 0 {
+        record.claim -= 1;
+    }
     record.state = WorkState::Running;
     record.claimed_at = Some(now);
     record.reason = None;
+    if let Some(period) = record.period.as_deref_mut() {
+        period.began.get_or_insert(now);
+        period.asked |= period.overridden.take().is_some();
+    }
 }
 
 /// Sets a record aside with its bytes and the reason (S1.13).
@@ -161,7 +199,7 @@ mod tests {
         let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), WallTime::from_millis(0));
         (record.retries, record.interruptions, record.returned) = (2, 1, 1);
         record.progress = Some(vec![50]);
-        claim(&mut record, CLAIMED);
+        claim(&mut record, true, CLAIMED);
         record
     }
 
@@ -188,6 +226,7 @@ mod tests {
             assert_eq!((last.end, last.has_error), (end, !ended.error.is_empty()), "{settlement:?}");
             assert_eq!(record.progress.is_some(), keeps, "{settlement:?}");
             assert_eq!(record.finished_at, state.is_finished().then_some(ENDED));
+            assert!(!record.alone, "{settlement:?}");
         };
         check(&succeeded, S::Succeeded, None, (2, 0, 0, 0), 0, End::Succeeded, false);
         check(&failed, S::Failed, Some(Reason::Fail), (2, 0, 0, 0), 0, End::Failed, false);
@@ -208,7 +247,7 @@ mod tests {
             };
             let ended = settle(&mut record, &retry, ENDED);
             assert_eq!(ended.dropped.map(|attempt| attempt.claim), (n > 10).then(|| n - 10));
-            claim(&mut record, ENDED);
+            claim(&mut record, false, ENDED);
         }
         assert_eq!((record.history.len(), record.history[0].claim), (HISTORY, 3));
     }
@@ -232,6 +271,28 @@ mod tests {
         check(Crash { unannounced: false, ..sure }, Some(0), false);
         check(Crash { same_boot: false, ..sure }, Some(0), false);
         check(Crash { same_process: true, ..sure }, Some(0), false);
+    }
+
+    #[test]
+    fn s7_3_only_a_charged_crash_that_found_it_alone_sets_work_aside_at_the_limit() {
+        let check = |before, charged, alone, aside: bool| {
+            let mut record = running();
+            (record.interruptions, record.alone) = (before, alone);
+            rescue(&mut record, charged, 3, ENDED);
+            let (state, reason) =
+                if aside { (S::Quarantined, Reason::Interruptions) } else { (S::Enqueued, Reason::Crash) };
+            let found = (record.state, record.reason, record.alone);
+            assert_eq!(found, (state, Some(reason), false), "{before} {charged} {alone}");
+            assert_eq!((record.interruptions, record.retries), (before + u32::from(charged), 2));
+        };
+        check(0, true, false, false);
+        check(1, true, true, false);
+        check(2, true, true, true);
+        check(2, true, false, false);
+        check(2, false, true, false);
+        check(9, true, false, false);
+        check(9, true, true, true);
+        check(9, false, true, false);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::period::{NextSlot, PeriodRecord, StoredPeriod};
 use crate::record::{Blocked, Filed, WorkRecord};
 use crate::state::WorkState;
 use crate::time::WallTime;
@@ -9,15 +10,29 @@ use crate::verbs::Start;
 
 /// Files an Enqueued record by its due time.
 pub(crate) fn file(record: &mut WorkRecord, now: WallTime) {
-    record.filed = if record.due <= now { Filed::Ready } else { Filed::Delayed };
+    // Only the run of a slot may come early; a back-off, or a time that was asked for, is waited for to its end.
+    let flexible =
+        record.period.as_ref().is_some_and(|period| period.early < period.at && record.due == period.at);
+    record.filed = match (record.due <= now, flexible) {
+        (true, _) => Filed::Ready,
+        (false, true) => Filed::Flexible,
+        (false, false) => Filed::Delayed,
+    };
 }
 
 /// Gives a new record its due time, and its state: Blocked where it waits for other work.
-pub(crate) fn begin(record: &mut WorkRecord, start: Start, blocked: Option<Blocked>, now: WallTime) {
+pub(crate) fn begin(
+    record: &mut WorkRecord,
+    start: Start,
+    period: Option<&StoredPeriod>,
+    blocked: Option<Blocked>,
+    now: WallTime,
+) {
     match start {
         Start::After(length) => (record.due, record.wait) = (now.plus(length), length),
         Start::At(moment) => (record.due, record.wait) = (moment, Duration::ZERO),
     }
+    record.period = period.map(|period| Box::new(PeriodRecord::first(period, record.due)));
     if blocked.is_some() {
         record.state = WorkState::Blocked;
         record.blocked = blocked;
@@ -40,10 +55,19 @@ pub(crate) fn unblock(record: &mut WorkRecord, body_lives: bool, now: WallTime) 
     record.state = WorkState::Enqueued;
     record.blocked = None;
     if !record.wait.is_zero() {
-        record.due = now.plus(record.wait);
+        set_due(record, now.plus(record.wait));
     }
     file(record, now);
     true
+}
+
+/// Moves the due time, and with it the slot that waits for it.
+fn set_due(record: &mut WorkRecord, due: WallTime) {
+    if let Some(period) = record.period.as_deref_mut().filter(|period| period.at == record.due) {
+        let flex = period.at.since(period.early);
+        (period.at, period.early) = (due, due.minus(flex));
+    }
+    record.due = due;
 }
 
 /// Enqueues a record whose attempt was given back: it may run again at once, before what came later (S1.10).
@@ -57,9 +81,60 @@ pub(crate) fn again(record: &mut WorkRecord, now: WallTime) {
 /// Enqueues a record that is to wait for this long (S1.8, S1.9).
 pub(crate) fn later(record: &mut WorkRecord, now: WallTime, wait: Duration) {
     record.state = WorkState::Enqueued;
-    record.due = now.plus(wait);
-    record.wait = wait;
+    (record.due, record.wait) = (now.plus(wait), wait);
+    overridden(record);
     file(record, now);
+}
+
+/// Enqueues periodic work for its next slot (S1.11).
+pub(crate) fn next_slot(record: &mut WorkRecord, next: &NextSlot, now: WallTime) {
+    record.state = WorkState::Enqueued;
+    (record.due, record.wait) = (next.at, next.wait);
+    if let Some(period) = record.period.as_deref_mut() {
+        (period.slot, period.at, period.early) = (next.number, next.at, next.early.min(next.at));
+        (period.began, period.asked) = (None, false);
+    }
+    overridden(record);
+    file(record, now);
+}
+
+/// Lets the next run be at this moment, or where it would have been (S5.6).
+pub(crate) fn override_next(record: &mut WorkRecord, at: Option<WallTime>, now: WallTime) {
+    let Some(period) = record.period.as_deref_mut() else { return };
+    let was = std::mem::replace(&mut period.overridden, at);
+    if at.is_none() && was.is_some() && record.state != WorkState::Running {
+        (record.due, record.wait) = (period.at, Duration::ZERO);
+    }
+    if record.state == WorkState::Running {
+        return;
+    }
+    overridden(record);
+    if record.state == WorkState::Enqueued {
+        file(record, now);
+    }
+}
+
+/// Makes a wait by duration as long as it was to be, where the clock was set back; `every` is the period of work that has
+/// one. A slot moves only where the wait has grown by more than a period, and the grid moves with it (S8.1). Answers
+/// whether it has moved.
+pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallTime) -> bool {
+    let due = now.plus(record.wait);
+    let excess = record.due.since(due);
+    let is_slot = record.period.as_ref().is_some_and(|period| period.at == record.due);
+    let allowed = if is_slot { every.unwrap_or(Duration::MAX) } else { Duration::ZERO };
+    if record.wait.is_zero() || excess <= allowed {
+        return false;
+    }
+    set_due(record, due);
+    file(record, now);
+    true
+}
+
+/// The time that was asked for goes before every other (S5.6).
+fn overridden(record: &mut WorkRecord) {
+    if let Some(at) = record.period.as_ref().and_then(|period| period.overridden) {
+        (record.due, record.wait) = (at, Duration::ZERO);
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +147,7 @@ mod tests {
 
     fn born(start: Start, blocked: Option<Blocked>) -> WorkRecord {
         let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), NOW);
-        begin(&mut record, start, blocked, NOW);
+        begin(&mut record, start, None, blocked, NOW);
         record
     }
 

@@ -92,7 +92,7 @@ mod tests {
 
     fn claim(store: &mut MemoryStore) -> Vec<Attempt> {
         let grants = vec![Grant { permits: 9, lanes: vec![LaneId(1)] }];
-        let request = ClaimRequest { now: NOW, limit: 9, grants };
+        let request = ClaimRequest { now: NOW, limit: 9, grants, ..ClaimRequest::default() };
         write(store, |tx| tx.claim(&request).unwrap().iter().map(Claimed::attempt).collect())
     }
 

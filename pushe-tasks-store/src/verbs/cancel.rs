@@ -67,7 +67,10 @@ pub(super) fn one<T: TablesMut>(
 }
 
 /// The unfinished pieces that bear the task id.
-fn bearers<T: TablesMut>(tx: &Transaction<'_, T>, task_id: &str) -> Result<Vec<WorkId>, TableError> {
+pub(super) fn bearers<T: TablesMut>(
+    tx: &Transaction<'_, T>,
+    task_id: &str,
+) -> Result<Vec<WorkId>, TableError> {
     let mut found = Vec::new();
     let (from, to) = id_range(id_hash(task_id), false);
     rows::bearers(tx.tables, &from, &to, &mut |id| {

@@ -1,11 +1,11 @@
-//! `claim`: starts attempts of what may start (S1.4, S1.21, S4.11).
+//! `claim`: starts attempts of what may start (S1.4, S1.21, S4.11); suspects in `suspect.rs`.
 //!
 //! Invariant: the claim number grows with every claim and is stored before anybody sees the payload; no piece starts
 //! whose id or whose own body still lives in this process.
 
 use crate::error::VerbError;
 use crate::id::{Attempt, WorkId};
-use crate::index::{OrderKey, class, order_key, until_range};
+use crate::index::{OrderKey, class, class_range, order_key, until_range};
 use crate::record::{Filed, WorkRecord};
 use crate::rows;
 use crate::rules::settlement;
@@ -14,18 +14,30 @@ use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::aside::set_aside;
-use crate::verbs::merge::{Head, Merge};
+use crate::verbs::merge::Merge;
 use crate::verbs::release::release_id;
+use crate::verbs::suspect::{self, Turn};
 use crate::verbs::{ClaimRequest, Claimed};
 
 /// The most pieces that one claim files as ready; what is left shows as a `next_due` that has passed.
 const PROMOTE: usize = 1_000;
 
+/// So many pieces that may start early are looked at by one claim.
+const EARLY: usize = 64;
+
 pub(super) fn claim<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     request: &ClaimRequest,
 ) -> Result<Vec<Claimed>, VerbError> {
-    promote(tx, request.now)?;
+    tx.volatile.saw(request.now);
+    promote(tx, class::DELAYED, request.now)?;
+    promote(tx, class::FLEXIBLE, request.now)?;
+    promote_early(tx, request.now)?;
+    let suspect = match suspect::turn(tx, request)? {
+        Turn::Alone(suspect) => return Ok(vec![*suspect]),
+        Turn::NobodyElse => return Ok(Vec::new()),
+        Turn::Others => tx.volatile.living().alone(),
+    };
     let mut claimed = Vec::new();
     if request.limit == 0 {
         return Ok(claimed);
@@ -33,17 +45,22 @@ pub(super) fn claim<T: TablesMut>(
     let mut merge = Merge::new(tx.tables, tx.volatile, &request.grants, request.limit)?;
     while claimed.len() < request.limit {
         let Some(head) = merge.next(tx.tables, request.limit - claimed.len())? else { break };
-        if let Some(started) = start(tx, &head, request.now)? {
+        if let Some(started) = start(tx, head.key, head.work, false, request.now)? {
             merge.take(head.grant);
             claimed.push(started);
         }
+    }
+    if let Some(suspect) = suspect
+        && !claimed.is_empty()
+    {
+        suspect::no_longer_alone(tx, suspect)?;
     }
     Ok(claimed)
 }
 
 /// Files delayed pieces that have fallen due as ready.
-fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
-    let (from, to) = until_range(class::DELAYED, now);
+fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, class: u8, now: WallTime) -> Result<(), TableError> {
+    let (from, to) = until_range(class, now);
     for (key, work) in rows::places(tx.tables, &from, &to, PROMOTE)? {
         if let Some(mut record) = standing(tx, key, work, now)? {
             let stood = Stood::of(&record);
@@ -54,13 +71,30 @@ fn promote<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(
     Ok(())
 }
 
+/// Files pieces as ready whose window is open, now that there is other work to do (S5.1). Of the many that may wait, those
+/// whose window closes first are looked at: what is not seen here runs at the end of its window.
+fn promote_early<T: TablesMut>(tx: &mut Transaction<'_, T>, now: WallTime) -> Result<(), TableError> {
+    let (from, to) = class_range(class::FLEXIBLE);
+    for (key, work) in rows::places(tx.tables, &from, &to, EARLY)? {
+        let Some(mut record) = standing(tx, key, work, now)? else { continue };
+        if record.period.as_ref().is_some_and(|period| period.early <= now) {
+            let stood = Stood::of(&record);
+            record.filed = Filed::Ready;
+            tx.shift(&stood, &record)?;
+        }
+    }
+    Ok(())
+}
+
 /// Starts the piece, unless something of it does not read back or a body that stands against it lives.
-fn start<T: TablesMut>(
+pub(super) fn start<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
-    head: &Head,
+    key: OrderKey,
+    work: WorkId,
+    alone: bool,
     now: WallTime,
 ) -> Result<Option<Claimed>, TableError> {
-    let Some(mut record) = standing(tx, head.key, head.work, now)? else { return Ok(None) };
+    let Some(mut record) = standing(tx, key, work, now)? else { return Ok(None) };
     let living = tx.volatile.living();
     if living.has_work(record.id) || record.id_hash.is_some_and(|hash| living.has_id(hash)) {
         return Ok(None);
@@ -74,7 +108,7 @@ fn start<T: TablesMut>(
         }
         return Ok(None);
     };
-    settlement::claim(&mut record, now);
+    settlement::claim(&mut record, alone, now);
     tx.shift(&stood, &record)?;
     tx.volatile.body_began(Attempt { work: record.id, claim: record.claim }, record.id_hash);
     Ok(Some(Claimed { record, spec }))

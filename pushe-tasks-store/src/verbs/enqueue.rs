@@ -4,11 +4,11 @@ use crate::error::VerbError;
 use crate::id::WorkId;
 use crate::index::{id_hash, work_key};
 use crate::record::{Blocked, WorkRecord};
-use crate::rules::policy::{self, Choice};
+use crate::rules::policy::{self, Choice, Reach};
 use crate::rules::start;
 use crate::spec::WorkSpec;
-use crate::state::Reason;
-use crate::tables::{Table, TablesMut};
+use crate::state::{Reason, WorkState};
+use crate::tables::{Table, TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::Transaction;
 use crate::verbs::policy::holders;
@@ -19,7 +19,91 @@ pub(super) fn enqueue<T: TablesMut>(
     batch: &[NewWork],
     now: WallTime,
 ) -> Result<Vec<Enqueued>, VerbError> {
-    batch.iter().map(|work| enqueue_one(tx, work, now)).collect()
+    let mut run = Run::default();
+    let enqueued = gather(tx, &mut run, batch, now)?;
+    run.store(tx)?;
+    Ok(enqueued)
+}
+
+/// Enqueues one call; what nothing can stand against waits in `run` to be stored.
+fn gather<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    run: &mut Run,
+    batch: &[NewWork],
+    now: WallTime,
+) -> Result<Vec<Enqueued>, VerbError> {
+    tx.volatile.saw(now);
+    let mut enqueued = Vec::with_capacity(batch.len());
+    for work in batch {
+        if run.takes(tx, work) {
+            enqueued.push(run.add(tx, work, now)?);
+        } else {
+            run.store(tx)?;
+            enqueued.push(enqueue_one(tx, work, now)?);
+        }
+    }
+    Ok(enqueued)
+}
+
+/// Calls that nothing stored can stand against share one verb, since none of them can be refused alone.
+pub(super) fn enqueue_each<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    calls: &[&[NewWork]],
+    now: WallTime,
+) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+    let mut answers = Vec::with_capacity(calls.len());
+    let mut rest = calls;
+    while !rest.is_empty() {
+        let plain = rest.iter().take_while(|batch| batch.iter().all(|work| work.unique.is_none())).count();
+        let (together, behind) = rest.split_at(plain.max(1));
+        rest = behind;
+        let answer = tx.verb(|tx| {
+            let mut run = Run::default();
+            let calls = together.iter().map(|batch| gather(tx, &mut run, batch, now));
+            let enqueued = calls.collect::<Result<Vec<_>, _>>()?;
+            run.store(tx)?;
+            Ok(enqueued)
+        });
+        match answer {
+            Ok(enqueued) => answers.extend(enqueued.into_iter().map(Ok)),
+            Err(error) => answers.extend(together.iter().map(|_| Err(error.clone()))),
+        }
+    }
+    answers
+}
+
+/// Pieces that nothing stored can stand against, gathered until each table takes them as one run.
+#[derive(Default)]
+struct Run {
+    new: Vec<(WorkRecord, Vec<u8>)>,
+}
+
+impl Run {
+    fn takes<T: TablesMut>(&self, tx: &Transaction<'_, T>, work: &NewWork) -> bool {
+        let rises = self.new.last().is_none_or(|(last, _)| last.id < work.id);
+        work.unique.is_none() && rises && !tx.volatile.may_be_stored(work.id)
+    }
+
+    fn add<T: TablesMut>(
+        &mut self,
+        tx: &mut Transaction<'_, T>,
+        work: &NewWork,
+        now: WallTime,
+    ) -> Result<Enqueued, VerbError> {
+        self.new.push(make(tx, work, None, Place::default(), now)?);
+        Ok(Enqueued { id: work.id, how: How::New })
+    }
+
+    fn store<T: TablesMut>(&mut self, tx: &mut Transaction<'_, T>) -> Result<(), VerbError> {
+        match self.new.as_slice() {
+            [] => {}
+            // A cursor costs more than it saves here.
+            [(record, spec)] => put(tx, record, spec)?,
+            new => tx.insert_run(new)?,
+        }
+        self.new.clear();
+        Ok(())
+    }
 }
 
 fn enqueue_one<T: TablesMut>(
@@ -27,24 +111,34 @@ fn enqueue_one<T: TablesMut>(
     work: &NewWork,
     now: WallTime,
 ) -> Result<Enqueued, VerbError> {
-    if tx.tables.get(Table::Records, &work_key(work.id), |_| ())?.is_some() {
+    if tx.volatile.may_be_stored(work.id)
+        && tx.tables.get(Table::Records, &work_key(work.id), |_| ())?.is_some()
+    {
         // An enqueue whose commit was in doubt is repeated: the piece stands for this call already.
         return Ok(Enqueued { id: work.id, how: How::New });
     }
     let Some((task_id, policy)) = &work.unique else {
-        store(tx, work, Place::default(), now)?;
+        store(tx, work, None, Place::default(), now)?;
         return Ok(Enqueued { id: work.id, how: How::New });
     };
+    let task_id = id_of(tx, work, task_id)?;
     let hash = id_hash(task_id);
     let mut place = Place { hash: Some(hash), ..Place::default() };
-    let how = match policy::decide(*policy, &holders(tx, work, task_id, hash, policy::reach(*policy))?) {
+    let held = holders(tx, work, task_id, hash, policy::reach(*policy))?;
+    #[cfg(pushe_planted)]
+    let held = stale(tx, held);
+    let how = match policy::decide(*policy, &held) {
         Choice::Keep(kept) => {
             let how = How::Kept { state: kept.state, task: kept.task, options_differ: kept.options_differ };
             return Ok(Enqueued { id: kept.id, how });
         }
         Choice::HeldBy(holder) => {
-            let task_id = task_id.clone();
+            let task_id = task_id.to_owned();
             return Err(VerbError::IdHeldBy { task_id, task: holder.task, holder: holder.id });
+        }
+        Choice::KindDiffers(holder) => {
+            let (task_id, periodic) = (task_id.to_owned(), work.options.period.is_none());
+            return Err(VerbError::KindDiffers { task_id, periodic, holder: holder.id });
         }
         Choice::New => How::New,
         Choice::Append { after, behind } => {
@@ -60,8 +154,36 @@ fn enqueue_one<T: TablesMut>(
     if place.blocked.is_none() && tx.volatile.living().has_id(hash) {
         place.blocked = Some(Blocked::Body);
     }
-    store(tx, work, place, now)?;
+    store(tx, work, Some(task_id), place, now)?;
     Ok(Enqueued { id: work.id, how })
+}
+
+/// The id that the piece bears. Periodic work whose id is its task's name bears that of an earlier name, as long as
+/// unfinished work does (S4.10).
+fn id_of<'w, T: TablesMut>(
+    tx: &Transaction<'_, T>,
+    work: &'w NewWork,
+    task_id: &'w str,
+) -> Result<&'w str, TableError> {
+    if work.options.period.is_none() || task_id != work.lane.task {
+        return Ok(task_id);
+    }
+    for id in std::iter::once(task_id).chain(work.aliases.iter().copied()) {
+        let held = holders(tx, work, id, id_hash(id), Reach::Oldest)?;
+        if held.iter().any(|holder| holder.state != WorkState::Quarantined) {
+            return Ok(id);
+        }
+    }
+    Ok(task_id)
+}
+
+/// What a look before the transaction would have shown.
+#[cfg(pushe_planted)]
+fn stale<T: TablesMut>(tx: &Transaction<'_, T>, mut held: Vec<policy::Holder>) -> Vec<policy::Holder> {
+    if crate::planted::is(crate::planted::Bug::UniqueOutside) {
+        held.retain(|holder| tx.moves_since(0).iter().all(|moved| moved.attempt.work != holder.id));
+    }
+    held
 }
 
 /// Cancels the pieces that the new one takes the place of.
@@ -72,6 +194,11 @@ fn replace<T: TablesMut>(
 ) -> Result<(), VerbError> {
     for id in old {
         if let Some(Ok(record)) = crate::rows::record(tx.tables, *id)? {
+            #[cfg(pushe_planted)]
+            if crate::planted::is(crate::planted::Bug::ReplaceKeepsIndex) {
+                tx.save(&WorkRecord { state: crate::WorkState::Cancelled, ..record })?;
+                continue;
+            }
             cancel::one(tx, record, Reason::Replaced, now)?;
         }
     }
@@ -89,21 +216,34 @@ struct Place {
 fn store<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     work: &NewWork,
+    task_id: Option<&str>,
     place: Place,
     now: WallTime,
 ) -> Result<(), VerbError> {
+    let (record, spec) = make(tx, work, task_id, place, now)?;
+    put(tx, &record, &spec)
+}
+
+/// A new piece: its record, and its spec as it is stored.
+fn make<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    work: &NewWork,
+    task_id: Option<&str>,
+    place: Place,
+    now: WallTime,
+) -> Result<(WorkRecord, Vec<u8>), VerbError> {
     let lane = tx.lane_of(work)?;
     let mut record = WorkRecord::new(work.id, tx.volatile.next_sequence(), lane, now);
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
     record.boost_millis = work.boost_millis;
-    start::begin(&mut record, work.start, place.blocked, now);
-    let task_id = work.unique.as_ref().map(|(task_id, _)| task_id.as_str());
-    tx.put(
-        Table::Specs,
-        &work_key(work.id),
-        &WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id),
-    )?;
-    tx.insert(&record)?;
+    start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
+    let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
+    Ok((record, spec))
+}
+
+fn put<T: TablesMut>(tx: &mut Transaction<'_, T>, record: &WorkRecord, spec: &[u8]) -> Result<(), VerbError> {
+    tx.put(Table::Specs, &work_key(record.id), spec)?;
+    tx.insert(record)?;
     Ok(())
 }

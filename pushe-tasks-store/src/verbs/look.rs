@@ -32,6 +32,12 @@ impl<T: Tables> Snapshot<'_, T> {
         Ok(first.first().map(|(key, _)| due_of(key)).filter(|time| *time != WallTime::MAX))
     }
 
+    /// When the first piece falls due that waits for its time.
+    pub(crate) fn first_due(&self) -> Result<Option<WallTime>, TableError> {
+        let times = [self.first_time(class::DELAYED)?, self.first_time(class::FLEXIBLE)?];
+        Ok(times.into_iter().flatten().min())
+    }
+
     fn view(&self, id: WorkId, record: Result<WorkRecord, Damage>) -> Result<WorkView, TableError> {
         let record = record.unwrap_or_else(|_| damaged(id));
         let mut errors = Vec::new();
@@ -112,7 +118,7 @@ impl<T: Tables> Look for Snapshot<'_, T> {
     }
 
     fn next_due(&self) -> Result<Option<WallTime>, VerbError> {
-        Ok(self.first_time(class::DELAYED)?)
+        Ok(self.first_due()?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use crate::id::{LaneId, WorkId};
-use crate::index::{OrderKey, lane_range, rank_of};
+use crate::index::{OrderKey, class, lane_range, rank_of};
 use crate::rows;
 use crate::tables::{TableError, Tables};
 use crate::verbs::Grant;
@@ -67,7 +67,7 @@ impl Merge {
                 if ready == 0 || !seen.insert(*lane) {
                     continue;
                 }
-                let (from, to) = lane_range(*lane);
+                let (from, to) = lane_range(class::READY, *lane);
                 merge.lanes.push(Window { grant: number, keys: VecDeque::new(), from: Some(from), to });
                 merge.advance(tables, merge.lanes.len() - 1, limit)?;
             }
@@ -119,7 +119,7 @@ impl Merge {
 }
 
 /// The first key behind this one.
-fn after(mut key: OrderKey) -> OrderKey {
+pub(super) fn after(mut key: OrderKey) -> OrderKey {
     for byte in key.iter_mut().rev() {
         *byte = byte.wrapping_add(1);
         if *byte != 0 {

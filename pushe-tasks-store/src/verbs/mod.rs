@@ -16,7 +16,9 @@ mod prune;
 mod release;
 mod rescue;
 mod settle;
+mod suspect;
 mod types;
+mod waits;
 
 pub(crate) use look::Snapshot;
 pub use types::{
@@ -41,11 +43,34 @@ pub trait Store: Send {
     /// answered may be told to anyone: the kind says whether the transaction is known to be undone or in doubt.
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError>;
 
+    /// Opens one transaction for `body` alone, with the application's own tables beside the verbs (S6.6), and makes it
+    /// durable if `body` says so. Answers `None` where it did not, and nothing of the transaction stays.
+    ///
+    /// An error means what it means to `write`. A panic of `body` is its caller's, as it is there.
+    #[cfg(feature = "redb")]
+    fn transact(&mut self, body: &mut Transact<'_>) -> Result<Option<Changes>, StoreError> {
+        let _ = body;
+        Err(StoreError::Unsupported)
+    }
+
     /// Lets `body` look at what is durable.
     fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError>;
 
     /// What one cannot know from the records: where it lives, how durable its commits are, what opening found.
     fn facts(&self) -> &StoreFacts;
+}
+
+/// What a transaction of the application does: verbs, and writes to tables of its own.
+#[cfg(feature = "redb")]
+pub type Transact<'b> = dyn FnMut(&mut dyn Verbs, &crate::redb::AppTables<'_>) -> Verdict + 'b;
+
+/// Whether a transaction of the application is to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it.
+    Commit,
+    /// Nothing of it.
+    Abort,
 }
 
 /// The transitions, within one transaction.
@@ -56,12 +81,21 @@ pub trait Verbs: Look {
     /// enqueue in doubt can be repeated (S7.5).
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError>;
 
+    /// Schedules for many callers: each call is all or none, and one that fails does not touch the others.
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+        calls.iter().map(|batch| self.enqueue(batch, now)).collect()
+    }
+
     /// Starts attempts of what may start, in the order of S1.21 over all lanes that the request names.
     ///
     /// Work that has fallen due is filed as ready first, at most 1,000 pieces a call; where that was not all, `next_due`
     /// is not later than the request's `now`, and the caller claims again. What does not read back is quarantined and
     /// passed over, and so is, without a move, work whose own body or whose task id's body still lives in this process:
     /// it may be claimed once `settle` or `release` has said that the body ended.
+    ///
+    /// A suspect, work that crashes have found running twice or more, starts alone (S7.3): when no body lives in this
+    /// process, before all others. While it may start and other bodies live, nothing starts, unless the request passes it;
+    /// while it lives, nothing starts beside it, unless the request names it.
     fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError>;
 
     /// Ends attempts. A piece whose claim is not the one given answers `Fenced` and changes nothing, though its body is
@@ -73,6 +107,23 @@ pub trait Verbs: Look {
 
     /// Cancels what the target names; answers each piece that was unfinished. Quarantined work is left as it is.
     fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError>;
+
+    /// Lets the next run of periodic work be at this moment, or where it would have been without one (S5.6); answers the
+    /// pieces that the target names and that are unfinished and periodic.
+    ///
+    /// Of a running piece it is the run after this one. The claim of that run takes it.
+    fn override_next(
+        &mut self,
+        target: &Target,
+        at: Option<WallTime>,
+        now: WallTime,
+    ) -> Result<Vec<WorkId>, VerbError>;
+
+    /// Makes every wait by duration as long as it was to be, after the clock was set back (S8.1); answers how many moved.
+    ///
+    /// Times that name a moment of the wall clock stay. A slot of a period moves only where its wait has grown by more than
+    /// the period. `rescue` does the same where it finds that the clock was set back while no process ran.
+    fn clamp(&mut self, now: WallTime) -> Result<usize, VerbError>;
 
     /// Keeps the last progress of running attempts; stale ones are passed over.
     fn progress(&mut self, batch: &[(Attempt, Vec<u8>)]) -> Result<(), VerbError>;

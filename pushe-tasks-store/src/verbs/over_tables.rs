@@ -9,11 +9,15 @@ use crate::verbs::{
     ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued, Settle,
     Settled, Target, Verbs, WorkView,
 };
-use crate::verbs::{cancel, claim, enqueue, progress, prune, release, rescue, settle};
+use crate::verbs::{cancel, claim, enqueue, progress, prune, release, rescue, settle, waits};
 
 impl<T: TablesMut> Verbs for Transaction<'_, T> {
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError> {
         self.verb(|tx| enqueue::enqueue(tx, batch, now))
+    }
+
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+        enqueue::enqueue_each(self, calls, now)
     }
 
     fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError> {
@@ -30,6 +34,19 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
 
     fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError> {
         self.verb(|tx| cancel::cancel(tx, target, now))
+    }
+
+    fn override_next(
+        &mut self,
+        target: &Target,
+        at: Option<WallTime>,
+        now: WallTime,
+    ) -> Result<Vec<WorkId>, VerbError> {
+        self.verb(|tx| waits::override_next(tx, target, at, now))
+    }
+
+    fn clamp(&mut self, now: WallTime) -> Result<usize, VerbError> {
+        self.verb(|tx| waits::clamp(tx, now))
     }
 
     fn progress(&mut self, batch: &[(Attempt, Vec<u8>)]) -> Result<(), VerbError> {

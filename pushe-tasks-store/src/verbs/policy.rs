@@ -92,6 +92,7 @@ fn holder<T: TablesMut>(
         state,
         ours: lane.task == work.lane.task || work.aliases.contains(&lane.task.as_str()),
         task: lane.task.clone(),
+        same_kind: record.period.is_some() == work.options.period.is_some(),
         options_differ: !same_lane
             || boost_millis != work.boost_millis
             || spec.map_or(true, |spec| spec.options != work.options),

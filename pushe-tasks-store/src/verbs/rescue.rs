@@ -1,4 +1,4 @@
-//! `rescue`: takes over what an earlier process left Running (S1.12, S7.1, S7.2).
+//! `rescue`: takes over what an earlier process left Running (S1.12, S7.1 to S7.3).
 //!
 //! Invariant: an attempt whose body lives in this process is never taken from it; run again, rescue finds nothing.
 
@@ -8,11 +8,12 @@ use crate::index::{class, class_range};
 use crate::meta;
 use crate::rows;
 use crate::rules::settlement::{self, Crash};
+use crate::state::WorkState;
 use crate::tables::{Table, TableError, TablesMut};
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::claim::standing;
 use crate::verbs::release::release_id;
-use crate::verbs::{RescueRequest, Rescued};
+use crate::verbs::{RescueRequest, Rescued, waits};
 
 pub(super) fn rescue<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -27,7 +28,11 @@ pub(super) fn rescue<T: TablesMut>(
         same_process: tx.volatile.rescued(),
         charge_within: request.charge_within,
     };
+    let set_back = request.now < tx.volatile.counters.clock;
     let rescued = orphans(tx, request, &crash)?;
+    if set_back {
+        waits::clamp(tx, request.now)?;
+    }
     unblock(tx, request)?;
     if let Some(boot) = request.boot
         && stored_boot != Some(boot)
@@ -64,11 +69,18 @@ fn orphans<T: TablesMut>(
         }
         let stood = Stood::of(&record);
         let charged = settlement::is_charged(crash, record.claimed_at, request.now);
-        let dropped = settlement::rescue(&mut record, charged, request.now);
+        let dropped = settlement::rescue(&mut record, charged, request.max_interruptions, request.now);
         tx.keep_error(&record, "", dropped)?;
         tx.shift(&stood, &record)?;
-        rescued.orphans.push(work);
         rescued.charged += usize::from(charged);
+        if record.state != WorkState::Quarantined {
+            rescued.orphans.push(work);
+            continue;
+        }
+        rescued.quarantined.push(work);
+        if let Some(hash) = record.id_hash {
+            release_id(tx, hash, request.now)?;
+        }
     }
     Ok(rescued)
 }

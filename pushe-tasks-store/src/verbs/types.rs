@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::finding::{Finding, StoreHealth};
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::period::{NextSlot, PeriodEnd};
 use crate::record::WorkRecord;
 use crate::spec::{Envelope, StoredOptions, WorkSpec};
 use crate::state::{AttemptEnd, Reason, WorkState};
@@ -147,6 +148,10 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// What may start, and how many of each.
     pub grants: Vec<Grant>,
+    /// The suspect beside which others may start: its time alone has passed. It then no longer counts as alone.
+    pub beside: Option<Attempt>,
+    /// Whether others start although a suspect waits for the bodies that live to end.
+    pub passes_suspects: bool,
 }
 
 /// Lanes that share permits.
@@ -223,6 +228,17 @@ pub enum Settlement {
         /// The back-off, counted from the end of the attempt.
         after: Duration,
     },
+    /// A period is over, and the work waits for its next slot (S1.11).
+    Period {
+        /// How the attempt ended.
+        end: AttemptEnd,
+        /// The text of its error; empty for none.
+        error: String,
+        /// What became of the period.
+        how: PeriodEnd,
+        /// The slot after it.
+        next: NextSlot,
+    },
     /// It asked to run later; the attempt is given back (S1.9).
     Snooze {
         /// How much later.
@@ -285,12 +301,14 @@ pub struct RescueRequest {
     pub boot: Option<[u8; 16]>,
     /// Attempts that had run at least this long are not charged.
     pub charge_within: Duration,
+    /// So many crashes set a piece aside, if the last of them found it alone.
+    pub max_interruptions: u32,
 }
 
 impl RescueRequest {
-    /// Charges attempts younger than ten minutes.
+    /// Charges attempts younger than ten minutes, and sets a piece aside after three crashes.
     pub const fn new(now: WallTime, boot: Option<[u8; 16]>) -> Self {
-        Self { now, boot, charge_within: Duration::from_secs(600) }
+        Self { now, boot, charge_within: Duration::from_secs(600), max_interruptions: 3 }
     }
 }
 
@@ -302,6 +320,8 @@ pub struct Rescued {
     pub orphans: Vec<WorkId>,
     /// How many of them were charged an interruption.
     pub charged: usize,
+    /// Orphans that were set aside: crashes had found them running too often, and the last of them alone.
+    pub quarantined: Vec<WorkId>,
     /// Records that do not read back and were set aside.
     pub damaged: usize,
 }

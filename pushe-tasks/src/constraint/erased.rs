@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Constraint, Damping, Reading, Source, Verdict, monitor};
+use super::{Answer, Constraint, Damping, Reading, Source, Verdict, monitor};
 use crate::clock::{Clock, WallTime};
 
 /// A boxed future, as object-safe traits return it.
@@ -128,12 +128,18 @@ pub(crate) trait ErasedConstraint: fmt::Debug + Send + Sync {
 pub(super) struct Typed<C: Constraint> {
     constraint: C,
     key: SourceKey,
+    /// What it answers where nothing is known; `None`: what its type says.
+    answer: Option<Answer>,
 }
 
 impl<C: Constraint> Typed<C> {
     pub(super) fn new(constraint: C) -> Self {
+        Self::answering(constraint, None)
+    }
+
+    pub(super) fn answering(constraint: C, answer: Option<Answer>) -> Self {
         let key = SourceKey::new::<C::Source>(constraint.key());
-        Self { constraint, key }
+        Self { constraint, key, answer }
     }
 }
 
@@ -161,7 +167,10 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
                     (&**state as &dyn Any).downcast_ref().expect("a reading reaches its own constraints");
                 self.constraint.check(state, now)
             }
-            ErasedReading::Unknown(why) => self.constraint.unknown(why),
+            ErasedReading::Unknown(why) => match self.answer {
+                Some(answer) => answer.verdict(why),
+                None => self.constraint.unknown(why),
+            },
             ErasedReading::Lost(why) => Verdict::hold(why.clone()),
         }
     }

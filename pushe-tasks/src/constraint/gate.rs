@@ -43,6 +43,8 @@ pub(crate) struct Gate {
     said: Said,
     /// When the gate was last closed; meaningless while it is open.
     closed_since: MonoTime,
+    /// Whether it was ever closed by a verdict: what opens then releases work that has waited.
+    has_held: bool,
     /// The last changes of the verdict, newest first.
     flips: [Option<MonoTime>; FREE_FLIPS],
 }
@@ -52,7 +54,7 @@ pub(crate) struct Gate {
 enum Said {
     Nothing,
     Met { opens_at: MonoTime, waiting: String },
-    Hold { why: Cow<'static, str>, lost_at: MonoTime },
+    Hold { why: Cow<'static, str>, lost_at: MonoTime, at_once: bool },
 }
 
 impl Gate {
@@ -63,6 +65,7 @@ impl Gate {
             rise: damping.rise,
             said: Said::Nothing,
             closed_since: started_at,
+            has_held: false,
             flips: [None; FREE_FLIPS],
         }
     }
@@ -71,12 +74,16 @@ impl Gate {
     pub(crate) fn observe(&mut self, verdict: &Verdict, now: MonoTime) {
         match (&mut self.said, verdict) {
             (Said::Met { .. }, Verdict::Met { .. }) => {}
-            (Said::Hold { why, .. }, Verdict::Hold { why: new, .. }) => why.clone_from(new),
+            (Said::Hold { why, at_once, .. }, Verdict::Hold { why: new, at_once: now_at_once, .. }) => {
+                why.clone_from(new);
+                *at_once = *now_at_once;
+            }
             (Said::Nothing, Verdict::Met { .. }) => {
                 self.said = Said::Met { opens_at: now, waiting: String::new() };
             }
-            (Said::Nothing, Verdict::Hold { why, .. }) => {
-                self.said = Said::Hold { why: why.clone(), lost_at: now };
+            (Said::Nothing, Verdict::Hold { why, at_once, .. }) => {
+                self.has_held = true;
+                self.said = Said::Hold { why: why.clone(), lost_at: now, at_once: *at_once };
             }
             (Said::Hold { .. }, Verdict::Met { .. }) => {
                 if self.flip(now) {
@@ -86,13 +93,14 @@ impl Gate {
                 let waiting = format!("met; must hold for {:?} first", self.rise);
                 self.said = Said::Met { opens_at: now.plus(self.rise), waiting };
             }
-            (Said::Met { .. }, Verdict::Hold { why, .. }) => {
-                let why = why.clone();
+            (Said::Met { .. }, Verdict::Hold { why, at_once, .. }) => {
+                let (why, at_once) = (why.clone(), *at_once);
+                self.has_held = true;
                 if self.is_open(now) {
                     self.closed_since = now;
                 }
                 self.flip(now);
-                self.said = Said::Hold { why, lost_at: now };
+                self.said = Said::Hold { why, lost_at: now, at_once };
             }
         }
     }
@@ -113,6 +121,11 @@ impl Gate {
         self.state(now) == GateState::Open
     }
 
+    /// Whether it has ever been closed by a verdict, and not only for want of one.
+    pub(crate) fn has_held(&self) -> bool {
+        self.has_held
+    }
+
     /// Whether the loss has lasted so long that running work must stop.
     pub(crate) fn stop_due(&self, now: MonoTime) -> bool {
         self.stops_at().is_some_and(|at| at <= now)
@@ -130,9 +143,10 @@ impl Gate {
 
     fn stops_at(&self) -> Option<MonoTime> {
         match &self.said {
-            Said::Hold { lost_at, .. } if self.damping.fall < Duration::MAX => {
-                Some(lost_at.plus(self.damping.fall))
-            }
+            // What is never stopped is not stopped at once either.
+            Said::Hold { .. } if self.damping.fall == Duration::MAX => None,
+            Said::Hold { lost_at, at_once: true, .. } => Some(*lost_at),
+            Said::Hold { lost_at, .. } => Some(lost_at.plus(self.damping.fall)),
             _ => None,
         }
     }

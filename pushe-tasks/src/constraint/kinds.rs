@@ -2,20 +2,30 @@
 //!
 //! Invariant: every stored constraint can be looked up. One that this process cannot judge is held with its reason.
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::erased::{ErasedConstraint, ErasedSource, Held, SourceKey, Standing, Typed};
-use super::{Constraint, ConstraintDecodeError, NetworkConstraint, NetworkSource, Source};
-use crate::clock::Clock;
+use super::network::overlay::{Overlaid, Validator};
+use super::network::{NetworkAnswers, NetworkOverride};
+use super::storage::Refusals;
+use super::{
+    Answer, BatteryNotLow, Charging, Constraint, ConstraintDecodeError, Damping, DirectoryNotLow, HostSource,
+    NetworkConstraint, NetworkSource, NetworkState, PowerSource, Reach, Source, StorageNotLow, StorageSource,
+    WhereUnknown,
+};
+use crate::clock::{Clock, MonoTime};
+use crate::random::Randomness;
 
-type Decode = fn(&[u8]) -> Result<Arc<dyn ErasedConstraint>, ConstraintDecodeError>;
+type Decode = Box<dyn Fn(&[u8]) -> Result<Arc<dyn ErasedConstraint>, ConstraintDecodeError> + Send + Sync>;
 
 struct Kind {
     constraint: TypeId,
     source: TypeId,
+    source_name: &'static str,
     decode: Decode,
 }
 
@@ -24,6 +34,8 @@ struct Kind {
 pub(crate) struct ConstraintKinds {
     kinds: HashMap<&'static str, Kind>,
     sources: HashMap<TypeId, Arc<dyn ErasedSource>>,
+    damping: HashMap<&'static str, Damping>,
+    refusals: Option<Refusals>,
 }
 
 /// Two constraint types claim one kind.
@@ -31,27 +43,109 @@ pub(crate) struct ConstraintKinds {
 #[error("two constraint types bear the kind `{0}`; rename one")]
 pub(crate) struct DuplicateKind(pub(crate) &'static str);
 
+/// What the built-in sources are made of.
+pub(crate) struct Machine {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) answers: WhereUnknown,
+    pub(crate) store_directory: Option<PathBuf>,
+    pub(crate) validator: Option<Arc<dyn Validator>>,
+    pub(crate) network_override: NetworkOverride,
+}
+
 impl ConstraintKinds {
     /// The kinds that come with the crate, on the sources of this machine.
-    pub(crate) fn built_in(clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn built_in(machine: &Machine) -> Self {
         let mut kinds = Self::default();
-        kinds.add_source::<NetworkSource>(NetworkSource::new(Arc::clone(clock)));
-        kinds.add::<NetworkConstraint>().expect("built-in kinds differ");
+        let Machine { clock, answers, .. } = machine;
+        kinds.add_network(machine, NetworkSource::new(Arc::clone(clock)));
+        kinds.add_source::<PowerSource>(PowerSource::new(Arc::clone(clock)));
+        let storage = StorageSource::new(Arc::clone(clock), machine.store_directory.clone());
+        kinds.refusals = Some(storage.refusals());
+        kinds.add_source::<StorageSource>(storage);
+        kinds.add_source::<HostSource>(HostSource::new(Arc::clone(clock), Arc::clone(&machine.randomness)));
+
+        let &WhereUnknown { network, metered, roaming, charging, battery, storage } = answers;
+        let network = NetworkAnswers { network, metered, roaming };
+        kinds.insert::<NetworkConstraint>(Box::new(move |bytes| {
+            let constraint = NetworkConstraint::decode(bytes)?.answering(network);
+            Ok(Arc::new(Typed::new(constraint)))
+        }));
+        kinds.insert::<Charging>(decoder::<Charging>(charging));
+        kinds.insert::<BatteryNotLow>(decoder::<BatteryNotLow>(battery));
+        kinds.insert::<StorageNotLow>(decoder::<StorageNotLow>(storage));
+        kinds.insert::<DirectoryNotLow>(decoder::<DirectoryNotLow>(storage));
+        kinds.add_missing::<Reach>().expect("built-in kinds differ");
+        #[cfg(feature = "time-window")]
+        {
+            kinds.add_source::<super::WindowSource>(super::WindowSource);
+            kinds.add_missing::<super::TimeWindow>().expect("built-in kinds differ");
+        }
         kinds
     }
 
-    /// Makes a kind known.
-    pub(crate) fn add<C: Constraint>(&mut self) -> Result<(), DuplicateKind> {
+    /// Puts a network source in its place, under the validator and the application's word.
+    pub(crate) fn add_network(
+        &mut self,
+        machine: &Machine,
+        source: impl Source<Key = (), State = NetworkState>,
+    ) {
+        let (validator, word) = (machine.validator.clone(), machine.network_override.clone());
+        let clock = Arc::clone(&machine.clock);
+        self.add_source::<NetworkSource>(Overlaid::new(source, validator, word, clock));
+    }
+
+    /// Makes a kind known, unless it is.
+    pub(crate) fn add_missing<C: Constraint>(&mut self) -> Result<(), DuplicateKind> {
+        match self.kinds.get(C::KIND) {
+            Some(known) if known.constraint != TypeId::of::<C>() => Err(DuplicateKind(C::KIND)),
+            // A built-in kind keeps its answers.
+            Some(_) => Ok(()),
+            None => {
+                self.insert::<C>(Box::new(|bytes| Ok(Arc::new(Typed::new(C::decode(bytes)?)))));
+                Ok(())
+            }
+        }
+    }
+
+    fn insert<C: Constraint>(&mut self, decode: Decode) {
         let kind = Kind {
             constraint: TypeId::of::<C>(),
             source: TypeId::of::<C::Source>(),
-            decode: |bytes| Ok(Arc::new(Typed::new(C::decode(bytes)?))),
+            source_name: type_name::<C::Source>(),
+            decode,
         };
-        if self.kinds.get(C::KIND).is_some_and(|known| known.constraint != kind.constraint) {
-            return Err(DuplicateKind(C::KIND));
-        }
         self.kinds.insert(C::KIND, kind);
-        Ok(())
+    }
+
+    /// Lets changes of a kind act so quickly, whatever its constraints say.
+    pub(crate) fn damp(&mut self, kind: &'static str, damping: Damping) {
+        self.damping.insert(kind, damping);
+    }
+
+    /// How quickly changes of this constraint act.
+    pub(crate) fn damping(&self, constraint: &dyn ErasedConstraint) -> Damping {
+        self.damping.get(constraint.kind()).copied().unwrap_or_else(|| constraint.damping())
+    }
+
+    /// Whether a kind is known.
+    pub(crate) fn knows(&self, kind: &str) -> bool {
+        self.kinds.contains_key(kind)
+    }
+
+    /// A known kind whose source nobody has given, with the name of that source.
+    pub(crate) fn without_source(&self) -> Option<(&'static str, &'static str)> {
+        let mut lacking: Vec<_> =
+            self.kinds.iter().filter(|(_, kind)| !self.sources.contains_key(&kind.source)).collect();
+        lacking.sort_unstable_by_key(|(name, _)| **name);
+        lacking.first().map(|(name, kind)| (**name, kind.source_name))
+    }
+
+    /// The store was refused room.
+    pub(crate) fn store_is_full(&self, now: MonoTime) {
+        if let Some(refusals) = &self.refusals {
+            refusals.tell(now);
+        }
     }
 
     /// Puts `source` where constraints look for a `D`; a later one replaces an earlier one, as tests do.
@@ -77,6 +171,11 @@ impl ConstraintKinds {
     pub(crate) fn source(&self, key: &SourceKey) -> Option<&Arc<dyn ErasedSource>> {
         self.sources.get(&key.source())
     }
+}
+
+/// A decoder whose constraints answer so where nothing is known.
+fn decoder<C: Constraint>(answer: Answer) -> Decode {
+    Box::new(move |bytes| Ok(Arc::new(Typed::answering(C::decode(bytes)?, Some(answer)))))
 }
 
 impl fmt::Debug for ConstraintKinds {
@@ -146,7 +245,7 @@ mod tests {
 
     fn kinds() -> ConstraintKinds {
         let mut kinds = ConstraintKinds::default();
-        kinds.add::<AtLeast>().expect("a new kind");
+        kinds.add_missing::<AtLeast>().expect("a new kind");
         kinds.add_source::<Manual<u8, String>>(Manual::new(7));
         kinds
     }
@@ -185,7 +284,7 @@ mod tests {
     #[test]
     fn a_lost_source_holds_even_what_is_met_when_unknown() {
         let mut kinds = ConstraintKinds::default();
-        kinds.add::<NetworkConstraint>().expect("a new kind");
+        kinds.add_missing::<NetworkConstraint>().expect("a new kind");
         kinds.add_source::<NetworkSource>(Manual::new(NetworkState::offline()));
         let constraint = kinds.constraint("network", &NetworkConstraint::connected().encode());
         assert_eq!(constraint.describe(), "network: Connected");
@@ -197,7 +296,7 @@ mod tests {
     fn constraints_share_a_monitor_exactly_by_source_and_key() {
         let mut kinds = kinds();
         kinds.add_source::<NetworkSource>(Manual::new(NetworkState::offline()));
-        kinds.add::<NetworkConstraint>().expect("a new kind");
+        kinds.add_missing::<NetworkConstraint>().expect("a new kind");
         let key = |kind, bytes: &[u8]| kinds.constraint(kind, bytes).source().cloned().expect("a source");
         assert_eq!(key(AtLeast::KIND, &[1]), key(AtLeast::KIND, &[2]));
         assert_ne!(key(AtLeast::KIND, &[1]), key(AtLeast::KIND, &[200]));
@@ -211,8 +310,8 @@ mod tests {
     #[test]
     fn a_kind_has_one_type() {
         let mut kinds = kinds();
-        kinds.add::<AtLeast>().expect("the same type again is no conflict");
-        kinds.add::<NetworkConstraint>().expect("a new kind");
-        assert_eq!(kinds.add::<Impostor>(), Err(DuplicateKind("network")));
+        kinds.add_missing::<AtLeast>().expect("the same type again is no conflict");
+        kinds.add_missing::<NetworkConstraint>().expect("a new kind");
+        assert_eq!(kinds.add_missing::<Impostor>(), Err(DuplicateKind("network")));
     }
 }

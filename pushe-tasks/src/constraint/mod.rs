@@ -5,6 +5,9 @@
 //!
 //! Invariant: a constraint does not act. [`Constraint::check`] is a plain function of state and time, and so is the
 //! damping of its answers; the dispatcher alone claims and stops.
+//!
+//! ---
+#![doc = include_str!("../../CONSTRAINTS.md")]
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,17 +15,35 @@ use std::time::Duration;
 
 use crate::clock::WallTime;
 
+mod answers;
 pub(crate) mod erased;
 pub(crate) mod gate;
+mod host;
 pub(crate) mod kinds;
 mod manual;
 pub(crate) mod monitor;
-mod network;
+pub(crate) mod network;
+mod power;
+mod requirement;
+mod safety;
 mod source;
+mod storage;
+#[cfg(feature = "time-window")]
+mod window;
 
+pub use answers::{Answer, WhereUnknown};
+pub use host::{HostSource, HostState, Reach};
 pub use manual::Manual;
-pub use network::{NetworkConstraint, NetworkSource, NetworkState, Reach};
+pub use network::{
+    Metered, NetworkConstraint, NetworkOpinion, NetworkOverride, NetworkReach, NetworkSource, NetworkState,
+    Roaming,
+};
+pub use power::{BatteryNotLow, Charging, PowerSource, PowerState};
+pub use requirement::Requirement;
 pub use source::{Reading, Source, publish};
+pub use storage::{DirectoryNotLow, StorageNotLow, StoragePlace, StorageSource, StorageState};
+#[cfg(feature = "time-window")]
+pub use window::{Day, TimeWindow, WindowSource};
 
 /// What a constraint says about one state at one moment.
 ///
@@ -40,6 +61,8 @@ pub enum Verdict {
         why: Cow<'static, str>,
         /// When it must be judged again although nothing was reported; `None`: only when the state changes.
         recheck: Option<WallTime>,
+        /// Whether running work must stop without the grace, such as where going on costs money.
+        at_once: bool,
     },
 }
 
@@ -51,7 +74,26 @@ impl Verdict {
 
     /// Does not hold until the state changes.
     pub fn hold(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::Hold { why: why.into(), recheck: None }
+        Self::Hold { why: why.into(), recheck: None, at_once: false }
+    }
+
+    /// The same verdict; where it does not hold, running work stops without the grace.
+    #[must_use]
+    pub fn at_once(mut self) -> Self {
+        if let Self::Hold { at_once, .. } = &mut self {
+            *at_once = true;
+        }
+        self
+    }
+
+    /// The same verdict, judged again at that moment although nothing was reported.
+    #[must_use]
+    pub fn until(mut self, moment: WallTime) -> Self {
+        match &mut self {
+            Self::Met { until } => *until = Some(moment),
+            Self::Hold { recheck, .. } => *recheck = Some(moment),
+        }
+        self
     }
 
     /// Whether the constraint holds.
@@ -129,6 +171,11 @@ impl std::error::Error for ConstraintDecodeError {}
 /// }
 /// assert!(SignedIn.check(&true, WallTime::from_millis(0)).is_met());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a constraint",
+    label = "not a constraint",
+    note = "a built-in constraint is named, such as `Charging` or `Reach(\"db.local:5432\")`; any other entry is a value of a type that implements `Constraint`"
+)]
 pub trait Constraint: Sized + fmt::Debug + Send + Sync + 'static {
     /// The stable name that is stored beside the value.
     const KIND: &'static str;
@@ -144,6 +191,16 @@ pub trait Constraint: Sized + fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Bytes that are no such value; the work is held with the error as its reason.
     fn decode(bytes: &[u8]) -> Result<Self, ConstraintDecodeError>;
+
+    /// Says what is wrong with this value, for values that can be written wrongly, such as a place without a port.
+    ///
+    /// It is asked when the engine starts and when work is scheduled.
+    ///
+    /// # Errors
+    /// A text for people that names what is wrong and, after a semicolon, what to write instead.
+    fn verify(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// What of the source this constraint looks at: constraints with one source and one key share a monitor.
     fn key(&self) -> <Self::Source as Source>::Key;

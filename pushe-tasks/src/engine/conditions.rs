@@ -4,7 +4,6 @@
 //! none, and so no wake-up.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,34 +21,47 @@ use crate::constraint::kinds::ConstraintKinds;
 /// So long a monitor goes on when nothing needs it any more: work that comes in bursts finds it running.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// So long a source may take to be read once more.
-const LONGEST_READ: Duration = Duration::from_secs(1);
-
 /// One stored constraint that some lane needs.
 #[derive(Debug)]
-struct Condition {
+pub(super) struct Condition {
     stored: StoredConstraint,
-    constraint: Arc<dyn ErasedConstraint>,
+    pub(super) constraint: Arc<dyn ErasedConstraint>,
     gate: Gate,
     /// When it must be judged again although its source says nothing.
     recheck: Option<WallTime>,
 }
 
 #[derive(Debug)]
-struct Monitor {
+pub(super) struct Monitor {
     task: AbortHandle,
-    last: Option<ErasedReading>,
+    /// The watch before this one, which goes on until this one begins.
+    before: Option<AbortHandle>,
+    /// What counts now: what it said, or what a second look has found since.
+    pub(super) last: Option<ErasedReading>,
+    /// The number of its beginning or of what it said last, among all that was heard.
+    pub(super) heard: u64,
+    /// When it was last begun anew because a second look had contradicted it.
+    pub(super) doubted: Option<MonoTime>,
     /// Since when nothing has needed it; `None` while something does.
     idle_since: Option<MonoTime>,
 }
 
+impl Monitor {
+    fn stop(&self) {
+        self.task.abort();
+        self.before.iter().for_each(AbortHandle::abort);
+    }
+}
+
 /// All conditions of one engine.
 pub(super) struct Conditions {
-    kinds: ConstraintKinds,
-    clock: Arc<dyn Clock>,
+    pub(super) kinds: Arc<ConstraintKinds>,
+    pub(super) clock: Arc<dyn Clock>,
     events: Arc<Mailbox<Event>>,
-    list: Vec<Condition>,
-    monitors: HashMap<SourceKey, Monitor>,
+    pub(super) list: Vec<Condition>,
+    pub(super) monitors: HashMap<SourceKey, Monitor>,
+    /// Counts what monitors say, and their beginnings.
+    heard: u64,
 }
 
 /// A condition that keeps work from starting.
@@ -58,12 +70,17 @@ pub(super) struct Unmet {
     pub(super) kind: String,
     pub(super) constraint: String,
     pub(super) why: String,
+    pub(super) reading: Option<String>,
     pub(super) since: MonoTime,
 }
 
 impl Conditions {
-    pub(super) fn new(kinds: ConstraintKinds, clock: Arc<dyn Clock>, events: Arc<Mailbox<Event>>) -> Self {
-        Self { kinds, clock, events, list: Vec::new(), monitors: HashMap::new() }
+    pub(super) fn new(
+        kinds: Arc<ConstraintKinds>,
+        clock: Arc<dyn Clock>,
+        events: Arc<Mailbox<Event>>,
+    ) -> Self {
+        Self { kinds, clock, events, list: Vec::new(), monitors: HashMap::new(), heard: 0 }
     }
 
     /// The index of a stored constraint, which is added where it is new.
@@ -72,7 +89,7 @@ impl Conditions {
             return index;
         }
         let constraint = self.kinds.constraint(&stored.kind, &stored.value);
-        let mut gate = Gate::new(constraint.damping(), self.clock.mono());
+        let mut gate = Gate::new(self.kinds.damping(&*constraint), self.clock.mono());
         let mut recheck = None;
         if constraint.source().is_none() {
             // No reading can change what it says, so it says it now.
@@ -82,11 +99,21 @@ impl Conditions {
             gate.observe(&verdict, self.clock.mono());
         }
         self.list.push(Condition { stored: stored.clone(), constraint, gate, recheck });
+        // A monitor that runs for others already will not say again what it has said.
+        self.judge(|condition| condition.stored == *stored);
         self.list.len() - 1
     }
 
-    /// Takes a reading; stale ones of monitors that were stopped are passed over.
+    /// Takes what a monitor says; stale readings of monitors that were stopped are passed over.
     pub(super) fn observe(&mut self, key: &SourceKey, reading: ErasedReading) {
+        let heard = self.next_heard();
+        let Some(monitor) = self.monitors.get_mut(key) else { return };
+        monitor.heard = heard;
+        self.take(key, reading);
+    }
+
+    /// Lets a reading count from now on.
+    pub(super) fn take(&mut self, key: &SourceKey, reading: ErasedReading) {
         let Some(monitor) = self.monitors.get_mut(key) else { return };
         monitor.last = Some(reading);
         self.judge(|condition| condition.constraint.source() == Some(key));
@@ -105,11 +132,19 @@ impl Conditions {
     fn judge(&mut self, which: impl Fn(&Condition) -> bool) {
         let (wall, mono) = (self.clock.wall(), self.clock.mono());
         for condition in self.list.iter_mut().filter(|condition| which(condition)) {
+            let Some(key) = condition.constraint.source() else { continue };
             condition.recheck = None;
-            let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key));
-            let Some(reading) = monitor.and_then(|monitor| monitor.last.as_ref()) else { continue };
+            let Some(reading) = self.monitors.get(key).and_then(|monitor| monitor.last.as_ref()) else {
+                continue;
+            };
             let verdict = condition.constraint.check(reading, wall);
             condition.recheck = verdict.recheck_at();
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ConstraintOnce)
+                && condition.gate.is_open(mono)
+            {
+                continue;
+            }
             condition.gate.observe(&verdict, mono);
         }
     }
@@ -132,42 +167,32 @@ impl Conditions {
                 GateState::Closed { why, since } => {
                     let kind = condition.constraint.kind().to_owned();
                     let constraint = condition.constraint.describe().into_owned();
-                    Some(Unmet { kind, constraint, why: why.to_owned(), since })
+                    let reading = self.reading(condition);
+                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since })
                 }
             }
         };
         needed.iter().filter_map(unmet).collect()
     }
 
-    /// Reads the sources of these once more, since what a monitor said last may be a moment old; `None` where there are none.
-    ///
-    /// A source that does not answer soon has said nothing.
-    pub(super) fn read_again(
-        &self,
-        needed: &[usize],
-    ) -> Option<impl Future<Output = Vec<(SourceKey, ErasedReading)>> + Send + use<>> {
-        let mut reads = Vec::new();
-        for index in needed {
-            let Some(key) = self.list[*index].constraint.source() else { continue };
-            let Some(source) = self.kinds.source(key) else { continue };
-            if !reads.iter().any(|(other, _)| other == key) {
-                reads.push((key.clone(), source.read(key)));
-            }
-        }
-        let clock = Arc::clone(&self.clock);
-        let bounded = async move {
-            let enough = clock.mono().plus(LONGEST_READ);
-            let mut readings = Vec::new();
-            for (key, read) in reads {
-                tokio::select! {
-                    biased;
-                    reading = read => readings.push((key, reading)),
-                    () = clock.sleep_until(enough) => {}
-                }
-            }
-            readings
-        };
-        (!needed.is_empty()).then_some(bounded)
+    /// What the source of a condition said last, for people.
+    fn reading(&self, condition: &Condition) -> Option<String> {
+        let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key))?;
+        Some(match monitor.last.as_ref()? {
+            ErasedReading::Known(state) => format!("{state:?}"),
+            ErasedReading::Unknown(why) => format!("unknown: {why}"),
+            ErasedReading::Lost(why) => format!("lost: {why}"),
+        })
+    }
+
+    /// Whether one of these was ever unmet: what opens then releases work that has waited for it.
+    pub(super) fn have_held(&self, needed: &[usize]) -> bool {
+        needed.iter().any(|index| self.list[*index].gate.has_held())
+    }
+
+    /// The store was refused room, which the source of storage cannot know by itself.
+    pub(super) fn store_is_full(&self) {
+        self.kinds.store_is_full(self.clock.mono());
     }
 
     /// Starts monitors that busy lanes need, and stops those that nothing has needed for a while.
@@ -192,27 +217,55 @@ impl Conditions {
             let since = *monitor.idle_since.get_or_insert(now);
             let goes_on = now.since(since) < LINGER;
             if !goes_on {
-                monitor.task.abort();
+                monitor.stop();
             }
             goes_on
         });
     }
 
+    fn next_heard(&mut self) -> u64 {
+        self.heard += 1;
+        self.heard
+    }
+
     fn start(&mut self, key: SourceKey, now: MonoTime) {
-        let Some(source) = self.kinds.source(&key) else { return };
         // What the gates knew came from an earlier monitor; the first reading of this one acts at once again.
         for condition in &mut self.list {
             if condition.constraint.source() == Some(&key) {
-                condition.gate = Gate::new(condition.constraint.damping(), now);
+                condition.gate = Gate::new(self.kinds.damping(&*condition.constraint), now);
             }
         }
+        let Some(task) = self.watch(&key, now, None) else { return };
+        let heard = self.next_heard();
+        let monitor = Monitor { task, before: None, last: None, heard, doubted: None, idle_since: None };
+        self.monitors.insert(key, monitor);
+    }
+
+    /// Begins to watch a source at that moment, in the place of an earlier watch; `None` where there is no such source.
+    fn watch(&self, key: &SourceKey, from: MonoTime, before: Option<AbortHandle>) -> Option<AbortHandle> {
         let events = Arc::clone(&self.events);
         let report = Box::new(move |key, reading| {
             let _ = events.send(Event::Reading(key, reading));
         });
-        let watch = source.monitor(key.clone(), Arc::clone(&self.clock), report);
-        let task = tokio::spawn(watch).abort_handle();
-        self.monitors.insert(key, Monitor { task, last: None, idle_since: None });
+        let watch = self.kinds.source(key)?.monitor(key.clone(), Arc::clone(&self.clock), report);
+        let clock = Arc::clone(&self.clock);
+        let late = async move {
+            if clock.mono() < from {
+                clock.sleep_until(from).await;
+            }
+            before.iter().for_each(AbortHandle::abort);
+            watch.await;
+        };
+        Some(tokio::spawn(late).abort_handle())
+    }
+
+    /// Begins a watch anew at that moment, which speaks once it has looked, whatever was said before.
+    pub(super) fn watch_anew(&mut self, key: &SourceKey, from: MonoTime) {
+        let Some(before) = self.monitors.get(key).map(|monitor| monitor.task.clone()) else { return };
+        let Some(task) = self.watch(key, from, Some(before.clone())) else { return };
+        if let Some(monitor) = self.monitors.get_mut(key) {
+            (monitor.task, monitor.before, monitor.doubted) = (task, Some(before), Some(from));
+        }
     }
 
     /// When something here changes by the passing of time alone.
@@ -231,6 +284,6 @@ impl Conditions {
 
 impl Drop for Conditions {
     fn drop(&mut self) {
-        self.monitors.values().for_each(|monitor| monitor.task.abort());
+        self.monitors.values().for_each(Monitor::stop);
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use pushe_tasks_store::{ClaimRequest, Claimed, Grant, LaneId, WallTime};
+use pushe_tasks_store::{Attempt, ClaimRequest, Claimed, Grant, LaneId, WallTime};
 
 /// A change of what may be claimed; what it does not name stays as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub(crate) struct CreditUpdate {
     pub(crate) total: u64,
     /// Accounts that changed.
     pub(crate) accounts: Vec<(usize, Account)>,
+    /// What may start beside suspects.
+    pub(crate) turn: Turn,
+}
+
+/// How suspects and others stand to each other (S7.3), as a claim's request has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) beside: Option<Attempt>,
+    pub(crate) passes_suspects: bool,
 }
 
 /// The permits of one task, with the lanes that share them.
@@ -49,6 +58,8 @@ struct Spending {
 impl Credit {
     pub(crate) fn update(&mut self, update: CreditUpdate) {
         self.total = update.total;
+        self.request.beside = update.turn.beside;
+        self.request.passes_suspects = update.turn.passes_suspects;
         for (index, account) in update.accounts {
             if self.accounts.len() <= index {
                 self.accounts.resize_with(index + 1, Spending::default);
@@ -91,7 +102,7 @@ mod tests {
 
     fn update(total: u64, task: u64, lanes: &[u32]) -> CreditUpdate {
         let lanes = lanes.iter().copied().map(LaneId).collect();
-        CreditUpdate { total, accounts: vec![(0, Account { total: task, lanes })] }
+        CreditUpdate { total, accounts: vec![(0, Account { total: task, lanes })], turn: Turn::default() }
     }
 
     fn left(credit: &mut Credit) -> (usize, usize) {

@@ -6,37 +6,36 @@
 //! Invariant: it waits for nothing and blocks on nothing; what it decides leaves as one batch of requests, so that the
 //! end of an attempt and the credit that it frees reach the writer together and share a commit.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, Reason, Settle, Settlement, StoreError, WorkId, WorkState,
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Reason, Settle, Settlement, WorkId, WorkState,
 };
 use tokio::sync::oneshot;
 
 use super::attempt;
 use super::conditions::Conditions;
-use super::credit::CreditUpdate;
+use super::credit::{CreditUpdate, Turn};
 use super::executor::Executor;
+use super::isolation::Isolation;
 use super::lanes::Lanes;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
+use super::second_look::SecondLook;
 use super::settlement::settlement;
 use super::shared::Shared;
 use super::shutdown::Stopping;
 use super::signal::StopSignal;
+use super::spread::SPREAD;
 use super::tasks::TaskState;
+use super::trouble::Trouble;
 use crate::clock::{MonoTime, WallTime};
-use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::constraint::kinds::ConstraintKinds;
-use crate::context::TaskContext;
+use crate::context::{Reports, TaskContext};
 use crate::random::unit;
 use crate::scheduler::TaskScheduler;
-
-/// So long a failing store is left alone before held settles are tried again; it doubles up to the longest.
-const SHORTEST_STORE_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// At most this many finished records are pruned in one transaction.
 const PRUNE_BATCH: usize = 500;
@@ -60,28 +59,28 @@ pub(crate) struct Dispatcher {
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
-    checking: HashMap<Attempt, Claimed>,
-    waiters: HashMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    checking: BTreeMap<Attempt, Claimed>,
+    waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
+    /// Who runs alone, and for how long.
+    pub(super) isolation: Isolation,
+    /// Ready pieces that run alone; written by commits.
+    pub(super) suspects: u64,
     /// What leaves at the end of the step.
     pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
     lanes_changed: bool,
+    /// Over how long work that a constraint has held is spread, for each doubling of its pieces.
+    pub(crate) spread: Duration,
     /// When a gate next changes by the passing of time alone.
     next_gate: Option<MonoTime>,
     /// What the writer was last told that it may claim in total.
     granted: u64,
+    /// Whose turn the writer was last told that it is.
+    told_turn: Turn,
     inbox: Vec<Event>,
-}
-
-/// A store that does not work.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) error: StoreError,
-    pause: Duration,
-    retry_at: Option<MonoTime>,
 }
 
 /// When a dispatcher wants to be stepped again if nothing arrives.
@@ -97,9 +96,10 @@ impl Dispatcher {
     pub(crate) fn new(
         shared: Arc<Shared>,
         executor: Box<dyn Executor>,
-        kinds: ConstraintKinds,
+        kinds: Arc<ConstraintKinds>,
         max_running: u64,
         stop_grace: Duration,
+        suspect_window: Duration,
     ) -> Self {
         let tasks =
             shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
@@ -117,14 +117,18 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
-            checking: HashMap::new(),
-            waiters: HashMap::new(),
+            checking: BTreeMap::new(),
+            waiters: BTreeMap::new(),
             trouble: None,
             stopping: None,
+            isolation: Isolation::new(suspect_window),
+            suspects: 0,
             outbox: Vec::new(),
             lanes_changed: true,
+            spread: SPREAD,
             next_gate: None,
             granted: 0,
+            told_turn: Turn::default(),
             inbox: Vec::new(),
         }
     }
@@ -188,7 +192,7 @@ impl Dispatcher {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
             }
-            Event::ReadAgain(attempt, readings) => self.read_again(attempt, readings),
+            Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
             Event::Wait(id, reply) => {
                 let waiters = self.waiters.entry(id).or_default();
                 waiters.retain(|waiter| !waiter.is_closed());
@@ -210,8 +214,12 @@ impl Dispatcher {
                 continue;
             }
             let task = self.shared.registry.find(&lane.task);
-            let conditions = lane.constraints.iter().map(|stored| self.conditions.index(stored)).collect();
+            let conditions: Vec<_> =
+                lane.constraints.iter().map(|stored| self.conditions.index(stored)).collect();
+            // Whether it is open is no news of its constraints: what is scheduled now was not held before.
+            let open = self.conditions.all_open(&conditions, self.shared.clock.mono());
             self.lanes.add(id, lane, task, conditions);
+            self.lanes.get_mut(id).into_iter().for_each(|lane| lane.open = open);
             if let Some(task) = task {
                 self.tasks[task].lanes.push(id);
             }
@@ -223,6 +231,8 @@ impl Dispatcher {
                 lane.ready = ready;
             }
         }
+        self.suspects = changes.suspects;
+        self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
         for moved in changes.moves {
@@ -248,8 +258,14 @@ impl Dispatcher {
     fn start(&mut self, claim: Claimed) {
         let (attempt, now) = (claim.attempt(), self.shared.clock.mono());
         self.seen += 1;
+        if claim.record.alone {
+            tracing::warn!(work = %attempt.work, crashes = claim.record.interruptions, "a suspect runs alone");
+            self.isolation.began(attempt, claim.record.interruptions, now);
+        }
         let Some(lane) = self.lanes.get_mut(claim.record.lane) else { return };
         let Some(task) = lane.task else { return };
+        // A lane that becomes busy by the claim itself has no monitor: its gates know only what an earlier one had read.
+        self.lanes_changed |= !lane.is_busy();
         lane.running += 1;
         self.running += 1;
         self.tasks[task].take_permit();
@@ -270,30 +286,29 @@ impl Dispatcher {
             signal.ask(Reason::ConstraintLost);
             return self.ended(attempt, Ended::Dropped);
         }
-        match self.conditions.read_again(&conditions) {
+        match self.conditions.look_again(&conditions) {
             None => self.begin(attempt, task, claim, signal),
-            Some(read) => {
+            Some(looks) => {
                 self.checking.insert(attempt, claim);
                 let events = Arc::clone(&self.shared.events);
-                tokio::spawn(async move { events.send(Event::ReadAgain(attempt, read.await)) });
+                tokio::spawn(async move { events.send(Event::LookedAgain(attempt, looks.await)) });
             }
         }
     }
 
     /// Begins an attempt if what it needs still holds, or gives it back.
-    fn read_again(&mut self, attempt: Attempt, readings: Vec<(SourceKey, ErasedReading)>) {
-        for (key, reading) in readings {
-            // A source that could not be read says nothing against what its monitor knows.
-            if matches!(reading, ErasedReading::Known(_)) {
-                self.conditions.observe(&key, reading);
-                self.lanes_changed = true;
-            }
+    fn looked_again(&mut self, attempt: Attempt, looks: Vec<SecondLook>) {
+        let now = self.shared.clock.mono();
+        self.lanes_changed |= !looks.is_empty();
+        let mut known = true;
+        for look in looks {
+            known &= self.conditions.confirm(look, now);
         }
         let Some(claim) = self.checking.remove(&attempt) else { return };
         let Some(live) = self.live.get(attempt) else { return };
         let (task, signal) = (live.task, Arc::clone(&live.signal));
         let needed = self.lanes.get(live.lane).map_or(&[][..], |lane| &lane.conditions);
-        if live.phase == Phase::Running && self.conditions.all_open(needed, self.shared.clock.mono()) {
+        if known && live.phase == Phase::Running && self.conditions.all_open(needed, now) {
             self.begin(attempt, task, claim, signal);
         } else {
             signal.ask(Reason::ConstraintLost);
@@ -311,7 +326,7 @@ impl Dispatcher {
             claim.record.progress,
             Arc::clone(&shared.states),
             Arc::clone(&signal),
-            Arc::clone(&shared.requests),
+            Reports { writer: Arc::clone(&shared.requests), room: Arc::clone(&shared.side_room) },
             scheduler.clone(),
         );
         let output_limit = shared.limits.output;
@@ -334,6 +349,7 @@ impl Dispatcher {
 
     fn ended(&mut self, attempt: Attempt, ended: Ended) {
         let Some(live) = self.live.remove(attempt) else { return };
+        self.isolation.ended(attempt);
         if live.phase == Phase::Zombie {
             // Its work was settled when it was given up; only its name was still taken.
             return self.outbox.push(Request::Write(Write::Release(attempt)));
@@ -392,12 +408,8 @@ impl Dispatcher {
             self.next_prune = None;
             self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
         }
-        if let Some(trouble) = &mut self.trouble
-            && trouble.retry_at.is_some_and(|at| at <= mono)
-        {
-            trouble.retry_at = None;
-            self.outbox.push(Request::Wake);
-        }
+        self.try_store_again(mono);
+        self.isolation.pass(mono, self.live.iter().map(|(attempt, _)| *attempt));
     }
 
     fn act_on(&mut self, attempt: Attempt, now: MonoTime) {
@@ -427,7 +439,8 @@ impl Dispatcher {
     fn stop_what_lost_its_constraint(&mut self, now: MonoTime) {
         let lost = self.live.running(|live| {
             let lane = self.lanes.get(live.lane);
-            lane.is_some_and(|lane| self.conditions.stop_due(&lane.conditions, now))
+            let finishes = live.options.on_lost == OnLost::Finish;
+            !finishes && lane.is_some_and(|lane| self.conditions.stop_due(&lane.conditions, now))
         });
         for attempt in lost {
             self.ask_to_stop(attempt, Reason::ConstraintLost, self.graces.stop);
@@ -438,44 +451,40 @@ impl Dispatcher {
     fn grant(&mut self, now: MonoTime) {
         if self.lanes_changed {
             self.conditions.attend(&self.lanes, now);
+            self.spread_releases(now);
             self.next_gate = self.conditions.next_change(now);
         }
         let all = std::mem::take(&mut self.lanes_changed);
         let mut update = CreditUpdate::default();
         for (index, task) in self.tasks.iter_mut().enumerate() {
-            if !(all || task.dirty) {
+            if !(all || task.dirty || task.next_release(now).is_some()) {
                 continue;
             }
             let is_open = |id: &LaneId| {
                 let lane = self.lanes.get(*id);
                 lane.is_some_and(|lane| self.conditions.all_open(&lane.conditions, now))
             };
-            update.accounts.extend(task.new_account(is_open).map(|account| (index, account)));
+            update.accounts.extend(task.new_account(now, is_open).map(|account| (index, account)));
         }
         let free = if self.stopping.is_some() { 0 } else { self.max_running.saturating_sub(self.running) };
         update.total = self.seen + free;
-        if update.total != self.granted || !update.accounts.is_empty() {
-            self.granted = update.total;
+        update.turn = self.isolation.turn();
+        if update.total != self.granted || update.turn != self.told_turn || !update.accounts.is_empty() {
+            (self.granted, self.told_turn) = (update.total, update.turn);
             self.outbox.push(Request::Credit(update));
         }
     }
 
-    fn store_trouble(&mut self, error: StoreError) {
-        let pause = self
-            .trouble
-            .as_ref()
-            .map_or(SHORTEST_STORE_PAUSE, |trouble| trouble.pause.saturating_mul(2).min(LONGEST_STORE_PAUSE));
-        let retry_at = Some(self.shared.clock.mono().plus(pause));
-        self.trouble = Some(Trouble { error, pause, retry_at });
-    }
-
     fn wake(&self) -> Wake {
-        let trouble = self.trouble.as_ref().and_then(|trouble| trouble.retry_at);
+        let trouble = self.trouble.as_ref().and_then(Trouble::retry_at);
         // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
         // engine that has nothing else to wait for.
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
         let prune = self.next_prune.map(|at| mono.plus(at.since(wall)));
-        let moments = [self.live.next_moment(), self.next_gate, trouble, prune];
+        let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
+        let isolation = self.isolation.next_moment();
+        let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);
+        let moments = [stop, self.live.next_moment(), self.next_gate, trouble, prune, release, isolation];
         let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),

@@ -1,11 +1,13 @@
-//! What drives writer and dispatcher in production: a thread each.
+//! What drives writer and dispatcher: in production a thread each, in simulations the caller's own runtime.
 //!
-//! Invariant: the store is opened, used and closed on the writer's thread; the dispatcher's thread has a runtime of its
-//! own, so that a body that spins on the application's stops no timer and no constraint source.
+//! Invariant: with threads, the store is opened, used and closed on the writer's thread; the dispatcher's thread has a
+//! runtime of its own, so that a body that spins on the application's stops no timer and no constraint source. Both
+//! drivers run the same two loops and differ in nothing but where.
 
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use pushe_tasks_store::{
     Changes, OpenError, RescueRequest, Rescued, Store, StoreError, StoreFacts, VerbError,
@@ -66,6 +68,23 @@ impl Drop for Farewell {
     }
 }
 
+/// Who drives the writer and the dispatcher of an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "only a test chooses"))]
+pub enum Driver {
+    /// A thread each, so that no body can hold them up.
+    #[default]
+    Threads,
+    /// The runtime that `start` is called on: its tasks, beside the bodies. The store is opened and used on the threads
+    /// of that runtime and blocks them.
+    ///
+    /// On a current-thread runtime, with a clock, a randomness and a store that a test holds in its hand, everything that
+    /// the engine does is a function of them: nothing of it depends on threads, real time or chance.
+    #[cfg(feature = "testing")]
+    Caller,
+}
+
 /// Opens a store; called on the thread that will own it.
 pub(crate) type OpenStore = Box<dyn FnOnce() -> Result<Box<dyn Store>, OpenError> + Send>;
 
@@ -75,36 +94,72 @@ pub(crate) struct WriterSeat {
     pub(crate) events: Arc<Mailbox<Event>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) figures: Arc<WriterFigures>,
+    pub(crate) crashes: CrashRules,
 }
 
-/// Starts the writer's thread, which opens the store and rescues orphans before it answers.
-pub(crate) async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Opened, StartError> {
+/// How the crash of an earlier process is judged (S7.2, S7.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CrashRules {
+    /// Attempts that had run at least this long are not charged.
+    pub(crate) charge_within: Duration,
+    /// So many crashes set a piece aside, if the last of them found it alone.
+    pub(crate) max_interruptions: u32,
+}
+
+/// Has the store opened and its orphans rescued, and starts the writer.
+pub(crate) async fn start_writer(
+    driver: Driver,
+    seat: WriterSeat,
+    open: OpenStore,
+) -> Result<Opened, StartError> {
+    match driver {
+        Driver::Threads => spawn_writer(seat, open).await,
+        #[cfg(feature = "testing")]
+        Driver::Caller => {
+            let (writing, opened) = seat.open(open)?;
+            tokio::spawn(writing);
+            Ok(opened)
+        }
+    }
+}
+
+async fn spawn_writer(seat: WriterSeat, open: OpenStore) -> Result<Opened, StartError> {
     let (tell, told) = oneshot::channel();
-    let run = move || {
-        let mut store = match open() {
-            Ok(store) => store,
-            Err(error) => return drop(tell.send(Err(error.into()))),
-        };
-        let tenure = Tenure(Some(Arc::clone(&seat.requests)));
-        let opened = match begin(&mut *store, &*seat.clock, tenure) {
-            Ok(opened) => opened,
-            Err(error) => return drop(tell.send(Err(error))),
-        };
-        let WriterSeat { requests, events, clock, figures } = seat;
-        let writer = Writer::new(store, Arc::clone(&requests), Arc::clone(&events), clock, figures);
-        // Where whoever started it is gone, the tenure ends here and the writer at once.
-        let _ = tell.send(Ok(opened));
-        let _farewell = Farewell { requests, events };
-        block_on(writer.run());
+    let run = move || match seat.open(open) {
+        Ok((writing, opened)) => {
+            // Where whoever started it is gone, the tenure ends here and the writer at once.
+            let _ = tell.send(Ok(opened));
+            block_on(writing);
+        }
+        Err(error) => drop(tell.send(Err(error))),
     };
     thread::Builder::new().name("pushe-writer".to_owned()).spawn(run).map_err(StartError::Thread)?;
     let lost = || StartError::Thread(io::Error::other("the writer's thread ended before it had begun"));
     told.await.unwrap_or_else(|_| Err(lost()))
 }
 
+impl WriterSeat {
+    /// Opens the store; answers the writer's whole life and what was found.
+    fn open(self, open: OpenStore) -> Result<(impl Future<Output = ()> + Send, Opened), StartError> {
+        let mut store = open()?;
+        let tenure = Tenure(Some(Arc::clone(&self.requests)));
+        let opened = begin(&mut *store, &self, tenure)?;
+        let Self { requests, events, clock, figures, .. } = self;
+        let writer = Writer::new(store, Arc::clone(&requests), Arc::clone(&events), clock, figures);
+        let farewell = Farewell { requests, events };
+        let writing = async move {
+            let _farewell = farewell;
+            writer.run().await;
+        };
+        Ok((writing, opened))
+    }
+}
+
 /// The opening transaction: every Running row is an orphan, since the lock proves that no other process runs it.
-fn begin(store: &mut dyn Store, clock: &dyn Clock, tenure: Tenure) -> Result<Opened, StartError> {
-    let request = RescueRequest::new(clock.wall(), clock.boot_id());
+fn begin(store: &mut dyn Store, seat: &WriterSeat, tenure: Tenure) -> Result<Opened, StartError> {
+    let mut request = RescueRequest::new(seat.clock.wall(), seat.clock.boot_id());
+    (request.charge_within, request.max_interruptions) =
+        (seat.crashes.charge_within, seat.crashes.max_interruptions);
     let mut rescued: Result<Rescued, VerbError> = Ok(Rescued::default());
     let mut changes = store.write(&mut |verbs| rescued = verbs.rescue(&request))?;
     let rescued = rescued.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
@@ -118,8 +173,19 @@ fn begin(store: &mut dyn Store, clock: &dyn Clock, tenure: Tenure) -> Result<Ope
     Ok(Opened { facts: store.facts().clone(), rescued, changes, tenure })
 }
 
-/// Starts the dispatcher's thread.
-pub(crate) fn spawn_dispatcher(dispatcher: Dispatcher) -> Result<(), StartError> {
+/// Starts the dispatcher.
+pub(crate) fn start_dispatcher(driver: Driver, dispatcher: Dispatcher) -> Result<(), StartError> {
+    match driver {
+        Driver::Threads => spawn_dispatcher(dispatcher),
+        #[cfg(feature = "testing")]
+        Driver::Caller => {
+            tokio::spawn(dispatcher.run());
+            Ok(())
+        }
+    }
+}
+
+fn spawn_dispatcher(dispatcher: Dispatcher) -> Result<(), StartError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
     let run = move || runtime.block_on(dispatcher.run());

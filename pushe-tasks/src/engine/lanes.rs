@@ -20,6 +20,8 @@ pub(super) struct LaneState {
     pub(super) ready: u64,
     /// Attempts that are under way in it.
     pub(super) running: u64,
+    /// Whether its conditions held when they were last looked at.
+    pub(super) open: bool,
 }
 
 impl LaneState {
@@ -35,7 +37,7 @@ pub(super) struct Lanes(BTreeMap<LaneId, LaneState>);
 
 impl Lanes {
     pub(super) fn add(&mut self, id: LaneId, lane: Arc<Lane>, task: Option<usize>, conditions: Vec<usize>) {
-        self.0.entry(id).or_insert(LaneState { lane, task, conditions, ready: 0, running: 0 });
+        self.0.entry(id).or_insert(LaneState { lane, task, conditions, ready: 0, running: 0, open: false });
     }
 
     pub(super) fn get(&self, id: LaneId) -> Option<&LaneState> {
@@ -44,6 +46,10 @@ impl Lanes {
 
     pub(super) fn get_mut(&mut self, id: LaneId) -> Option<&mut LaneState> {
         self.0.get_mut(&id)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut LaneState> {
+        self.0.values_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LaneId, &LaneState)> {

@@ -3,7 +3,7 @@
 //! Invariant: each attempt has at most one moment, and it is in the set exactly while the attempt has one; so the first
 //! of the set is the next thing to do.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +55,8 @@ impl Live {
 /// All attempts whose bodies live.
 #[derive(Debug, Default)]
 pub(super) struct LiveAttempts {
-    attempts: HashMap<Attempt, Live>,
+    /// In the order of their attempts, so that all are asked to stop in the same order whenever it comes to that.
+    attempts: BTreeMap<Attempt, Live>,
     moments: BTreeSet<(MonoTime, Attempt)>,
 }
 

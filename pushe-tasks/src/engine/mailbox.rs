@@ -1,5 +1,8 @@
 //! How the owners of state talk: a queue that is emptied in one go.
 //!
+//! It has no limit of its own: callers take room before they send (see `room`), and what the engine's parts send to each
+//! other is bounded by the bodies that run and the sources that are watched; none of it ever waits.
+//!
 //! Invariant: after `close` nothing more gets in, and what got in before is still handed out; so an answer is owed for
 //! every message that `send` accepted.
 

@@ -5,12 +5,14 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, Target, VerbError,
-    WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
+    VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::oneshot;
 
 use super::credit::CreditUpdate;
+use super::room::Place;
+use super::second_look::SecondLook;
 use crate::clock::MonoTime;
 use crate::constraint::erased::{ErasedReading, SourceKey};
 use crate::explain::Standing;
@@ -32,8 +34,23 @@ pub(crate) enum Refusal {
     Stopped,
 }
 
-/// Where the answer to a request goes.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+/// Where the answer to a request goes; until then it keeps the room that its request takes.
+#[derive(Debug)]
+pub(crate) struct Reply<T> {
+    answer: oneshot::Sender<Result<T, Refusal>>,
+    _place: Place,
+}
+
+impl<T> Reply<T> {
+    pub(crate) fn new(answer: oneshot::Sender<Result<T, Refusal>>, place: Place) -> Self {
+        Self { answer, _place: place }
+    }
+
+    /// Answers; whoever no longer waits for it hears nothing.
+    pub(crate) fn send(self, answer: Result<T, Refusal>) {
+        let _ = self.answer.send(answer);
+    }
+}
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -57,7 +74,8 @@ pub(crate) enum Write {
     Cancel(Target, Reply<Vec<Moved>>),
     Settle(Settle),
     Release(Attempt),
-    Progress(Attempt, Vec<u8>),
+    /// It takes room as the requests of callers do: a body may report as often as it likes.
+    Progress(Attempt, Vec<u8>, Place),
     Prune(usize),
     /// The answer is an event, so that it comes after all that was claimed before.
     RecordStop,
@@ -70,6 +88,8 @@ pub(crate) enum Read {
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
     List(Filter, Reply<Vec<WorkView>>),
+    /// What the store says of itself now.
+    Facts(Reply<StoreFacts>),
 }
 
 /// What the dispatcher is told.
@@ -85,7 +105,7 @@ pub(crate) enum Event {
     /// A constraint source read something new.
     Reading(SourceKey, ErasedReading),
     /// The sources that a claimed attempt needs were read once more.
-    ReadAgain(Attempt, Vec<(SourceKey, ErasedReading)>),
+    LookedAgain(Attempt, Vec<SecondLook>),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
     /// Somebody asks what keeps a piece of work from running.
@@ -129,7 +149,7 @@ impl std::fmt::Debug for Event {
             Self::Started(..) => "Started",
             Self::Ended(..) => "Ended",
             Self::Reading(..) => "Reading",
-            Self::ReadAgain(..) => "ReadAgain",
+            Self::LookedAgain(..) => "LookedAgain",
             Self::Wait(..) => "Wait",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",

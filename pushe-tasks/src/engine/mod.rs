@@ -14,19 +14,30 @@ mod credit;
 mod dispatcher;
 mod driver;
 pub(crate) mod executor;
+mod isolation;
 mod lanes;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
 mod report;
+pub(crate) mod room;
+mod second_look;
 mod settlement;
 pub(crate) mod shared;
 mod shutdown;
 pub(crate) mod signal;
+pub(crate) mod spread;
 mod tasks;
+#[cfg(test)]
+mod traces;
+mod trouble;
 mod verb;
 pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
-pub(crate) use driver::{OpenStore, WriterSeat, spawn_dispatcher, spawn_writer};
+#[cfg(feature = "testing")]
+pub use driver::Driver;
+#[cfg(not(feature = "testing"))]
+pub(crate) use driver::Driver;
+pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};

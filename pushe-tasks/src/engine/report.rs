@@ -48,6 +48,7 @@ impl Dispatcher {
                 kind: unmet.kind,
                 constraint: unmet.constraint,
                 why: unmet.why,
+                reading: unmet.reading,
                 since,
             });
         }
@@ -60,6 +61,13 @@ impl Dispatcher {
         }
         if self.live.zombies().any(|(attempt, _)| attempt.work == record.id) {
             obstacles.push(Obstacle::OwnBody);
+        }
+        if record.is_suspect() && self.live.iter().next().is_some() {
+            let (crashes, bodies) = (record.interruptions, self.live.iter().count());
+            obstacles.push(Obstacle::Alone { crashes, bodies });
+        } else if let Some(held) = self.isolation.holds_others().filter(|held| held.work != record.id) {
+            let wall = shared.clock.wall().plus(held.until.since(now));
+            obstacles.push(Obstacle::Suspect { work: held.work, until: when(wall) });
         }
         if let Some(trouble) = &self.trouble {
             obstacles.push(Obstacle::Store { why: trouble.error.to_string() });
@@ -86,6 +94,8 @@ impl Dispatcher {
             ready,
             no_handler: self.lanes.without_handler(),
             zombies: zombies.collect(),
+            suspects: self.suspects,
+            alone: self.isolation.alone(),
             trouble: self.trouble.as_ref().map(|trouble| trouble.error.to_string()),
         }
     }

@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::mailbox::Mailbox;
 use super::message::{Event, Request};
+use super::room::Room;
 use super::writer::WriterFigures;
 use crate::clock::Clock;
+use crate::constraint::kinds::ConstraintKinds;
 use crate::extract::StateMap;
 use crate::random::{Randomness, WorkIds};
 use crate::registry::Registry;
@@ -38,7 +40,12 @@ pub(crate) struct Shared {
     pub(crate) requests: Arc<Mailbox<Request>>,
     pub(crate) events: Arc<Mailbox<Event>>,
     pub(crate) figures: Arc<WriterFigures>,
+    /// What calls that schedule may have queued for the writer.
+    pub(crate) room: Arc<Room>,
+    /// What may be queued beside them: looks, cancels, reports of progress. They do not stand behind those that schedule.
+    pub(crate) side_room: Arc<Room>,
     pub(crate) facts: StoreFacts,
+    pub(crate) kinds: Arc<ConstraintKinds>,
     /// Set once, when the handle is made.
     pub(crate) handle: OnceLock<Weak<Handle>>,
     /// Callers are refused from here on.
@@ -59,6 +66,7 @@ impl Shared {
         events: Arc<Mailbox<Event>>,
         figures: Arc<WriterFigures>,
         facts: StoreFacts,
+        kinds: Arc<ConstraintKinds>,
     ) -> Self {
         Self {
             registry,
@@ -70,7 +78,10 @@ impl Shared {
             requests,
             events,
             figures,
+            room: Arc::new(Room::new()),
+            side_room: Arc::new(Room::new()),
             facts,
+            kinds,
             handle: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: CancellationToken::new(),

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::dispatcher::Dispatcher;
 use super::live::Phase;
 use super::message::{Request, Write};
+use crate::clock::MonoTime;
 use crate::scheduler::ShutdownReport;
 
 /// An engine that is being shut down.
@@ -19,11 +20,18 @@ pub(super) struct Stopping {
     replies: Vec<oneshot::Sender<ShutdownReport>>,
     /// The stop is on record; every claim that was made before has arrived.
     recorded: bool,
+    /// Until then a store that does not work is given time to store how attempts have ended.
+    until: MonoTime,
     /// The writer has been told that nothing more will come.
     finished: bool,
 }
 
 impl Stopping {
+    /// Until when the last words of attempts are waited for.
+    pub(super) fn until(&self) -> MonoTime {
+        self.until
+    }
+
     pub(super) fn is_finished(&self) -> bool {
         self.finished
     }
@@ -36,8 +44,9 @@ impl Dispatcher {
             // Before any attempt is given back, so that a crash on the way charges nobody.
             self.outbox.push(Request::Write(Write::RecordStop));
         }
-        if let (Some(stopping), Some(reply)) = (&mut self.stopping, reply) {
-            stopping.replies.push(reply);
+        if let Some(stopping) = &mut self.stopping {
+            stopping.until = self.shared.clock.mono().plus(grace);
+            stopping.replies.extend(reply);
         }
         let attempts: Vec<_> = self.live.iter().map(|(attempt, _)| *attempt).collect();
         for attempt in attempts {
@@ -47,10 +56,14 @@ impl Dispatcher {
 
     /// Once no body holds a permit any more, the writer has the last word.
     pub(super) fn finish_if_idle(&mut self) {
+        // Ends of attempts that a failing store could not take are held by the writer: they get the grace as well.
+        let now = self.shared.clock.mono();
         let idle = self.running == 0;
+        let works = self.trouble.is_none();
         if let Some(stopping) = &mut self.stopping
             && idle
             && stopping.recorded
+            && (works || stopping.until <= now)
             && !stopping.finished
         {
             stopping.finished = true;

@@ -2,9 +2,13 @@
 //!
 //! Invariant: of a task, never more bodies live than its permits, but for zombies, whose permits have been taken back.
 
+use std::time::Duration;
+
 use pushe_tasks_store::LaneId;
 
 use super::credit::Account;
+use super::spread::Pace;
+use crate::clock::MonoTime;
 use crate::entry::TaskEntry;
 
 /// One task as the dispatcher sees it.
@@ -23,12 +27,23 @@ pub(super) struct TaskState {
     pub(super) dirty: bool,
     /// What the writer was last told.
     told: Account,
+    /// A release of its work that is being spread.
+    pace: Option<Pace>,
 }
 
 impl TaskState {
     pub(super) fn new(entry: TaskEntry, max_running: u64) -> Self {
         let limit = entry.concurrency_limit().map_or(max_running, u64::from);
-        Self { entry, limit, running: 0, seen: 0, lanes: Vec::new(), dirty: true, told: Account::default() }
+        Self {
+            entry,
+            limit,
+            running: 0,
+            seen: 0,
+            lanes: Vec::new(),
+            dirty: true,
+            told: Account::default(),
+            pace: None,
+        }
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -50,11 +65,33 @@ impl TaskState {
         self.dirty = true;
     }
 
+    /// So many pieces of it, which a constraint has held, may start now.
+    pub(super) fn release(&mut self, pieces: u64, now: MonoTime, spread: Duration) {
+        let free = self.limit.saturating_sub(self.running);
+        self.pace = Pace::new(pieces, self.seen, free, now, spread);
+        self.dirty = true;
+    }
+
+    /// When a release that is being spread lets more go.
+    pub(super) fn next_release(&self, now: MonoTime) -> Option<MonoTime> {
+        self.pace.map(|pace| pace.next(now))
+    }
+
     /// What the writer may claim of this task, where that is not what it was last told.
-    pub(super) fn new_account(&mut self, is_open: impl Fn(&LaneId) -> bool) -> Option<Account> {
+    pub(super) fn new_account(
+        &mut self,
+        now: MonoTime,
+        is_open: impl Fn(&LaneId) -> bool,
+    ) -> Option<Account> {
         self.dirty = false;
         let lanes = self.lanes.iter().copied().filter(is_open).collect();
-        let account = Account { total: self.seen + self.limit.saturating_sub(self.running), lanes };
+        let free = self.seen + self.limit.saturating_sub(self.running);
+        let allowed = self.pace.map(|pace| pace.allowed(now));
+        if allowed == Some(None) {
+            self.pace = None;
+        }
+        let total = allowed.flatten().map_or(free, |allowed| allowed.min(free));
+        let account = Account { total, lanes };
         if account == self.told {
             return None;
         }

@@ -21,8 +21,33 @@ enum Answer {
     Silence,
 }
 
+/// Applies writes in their order. Calls of `schedule` that stand side by side go to the store together, which is cheaper;
+/// each of them is still all or none.
+pub(super) fn apply_all(verbs: &mut dyn Verbs, writes: Vec<Write>, now: WallTime, done: &mut Vec<Done>) {
+    let is_enqueue = |write: &Write| matches!(write, Write::Enqueue(..));
+    let mut writes = writes.into_iter().peekable();
+    let mut calls = Vec::new();
+    while let Some(write) = writes.next() {
+        if !is_enqueue(&write) {
+            done.push(apply(verbs, write, now));
+            continue;
+        }
+        calls.push(write);
+        calls.extend(std::iter::from_fn(|| writes.next_if(is_enqueue)));
+        let batches: Vec<_> = calls
+            .iter()
+            .filter_map(
+                |write| if let Write::Enqueue(batch, _) = write { Some(batch.as_slice()) } else { None },
+            )
+            .collect();
+        let answers = verbs.enqueue_each(&batches, now);
+        let answered = calls.drain(..).zip(answers);
+        done.extend(answered.map(|(write, answer)| Done { write, answer: Answer::Enqueued(answer) }));
+    }
+}
+
 /// Applies `write`. A verb that the store refuses changes nothing, and the others of its group stand.
-pub(super) fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
+fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
     let answer = match &write {
         Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
         Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
@@ -34,7 +59,7 @@ pub(super) fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done 
             let released = verbs.release(&[*attempt], now);
             silence(released, "the end of a body could not be noted", Some(attempt.work))
         }
-        Write::Progress(attempt, value) => {
+        Write::Progress(attempt, value, _) => {
             let kept = verbs.progress(&[(*attempt, value.clone())]);
             silence(kept, "a report of progress could not be kept", Some(attempt.work))
         }
@@ -58,14 +83,20 @@ impl Done {
     pub(super) fn answer(self, events: &Mailbox<Event>) {
         match (self.write, self.answer) {
             (Write::Enqueue(_, reply), Answer::Enqueued(result)) => {
-                let _ = reply.send(result.map_err(Refusal::from));
+                reply.send(result.map_err(Refusal::from));
             }
             (Write::Cancel(_, reply), Answer::Cancelled(result)) => {
-                let _ = reply.send(result.map_err(Refusal::from));
+                reply.send(result.map_err(Refusal::from));
             }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
+            (Write::Progress(_, _, place), _) => drop(place),
             _ => {}
         }
+    }
+
+    /// Whether it ended an attempt.
+    pub(super) fn is_settle(&self) -> bool {
+        matches!(self.write, Write::Settle(_))
     }
 
     /// The write, for one whose commit failed.
@@ -77,9 +108,13 @@ impl Done {
 /// Refuses a write that did not become durable, whether the store ever saw it or not; answers it if it must be tried again.
 pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) -> Option<Write> {
     match write {
-        Write::Enqueue(_, reply) => drop(reply.send(Err(error.clone().into()))),
-        Write::Cancel(_, reply) => drop(reply.send(Err(error.clone().into()))),
-        Write::RecordStop => drop(events.send(Event::StopRecorded)),
+        Write::Enqueue(_, reply) => reply.send(Err(error.clone().into())),
+        Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
+        Write::RecordStop => {
+            // The engine stops all the same; the record is tried again with what ends attempts.
+            let _ = events.send(Event::StopRecorded);
+            return Some(write);
+        }
         Write::Settle(_) | Write::Release(_) => return Some(write),
         Write::Progress(..) | Write::Prune(_) => {}
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Changes, Claimed, Look, RescueRequest, Store, StoreError, VerbError, Verbs, WallTime,
+    Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreHealth, VerbError, Verbs, WallTime,
 };
 
 use super::credit::Credit;
@@ -35,6 +35,19 @@ pub(crate) struct Writer {
     held: Vec<Write>,
     /// A commit failed, and the store may have been opened anew since: it is asked what it holds now.
     estranged: bool,
+    /// The disk was full, and the store has not said since that it has room.
+    short_of_room: bool,
+    /// Attempts that were claimed and are not settled: their ends will need room.
+    open_attempts: u64,
+}
+
+/// Which of what waits goes into a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// All of it, and claims.
+    All,
+    /// What waits now, and nothing that comes late.
+    Ends,
 }
 
 /// What the writer counts, for health and for gates without timing.
@@ -75,6 +88,8 @@ impl Writer {
             figures,
             held: Vec::new(),
             estranged: false,
+            short_of_room: false,
+            open_attempts: 0,
         }
     }
 
@@ -94,7 +109,11 @@ impl Writer {
         self.intake.gather();
         if self.intake.wants_commit() {
             self.intake.writes.splice(0..0, self.held.drain(..));
-            self.commit();
+            if self.short_of_room {
+                self.commit_ends_first();
+            } else {
+                let _ = self.commit(Group::All);
+            }
         }
         for read in std::mem::take(&mut self.intake.reads) {
             self.read(read);
@@ -108,29 +127,80 @@ impl Writer {
         }
     }
 
+    /// Room is short: what ends attempts goes first, without new work that would take the room from it. New work is let in
+    /// once there is room again, or once nothing runs whose end could need what is left.
+    fn commit_ends_first(&mut self) {
+        let waiting = std::mem::take(&mut self.intake.writes);
+        let (new, ends): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|write| matches!(write, Write::Enqueue(..)));
+        let tried = if ends.is_empty() {
+            // Nothing to store: the store is asked whether it works, and whether it has room.
+            self.store.write(&mut |_| ()).map(drop)
+        } else {
+            self.intake.writes = ends;
+            self.commit(Group::Ends)
+        };
+        self.short_of_room &= tried.is_err() || self.store.facts().health != StoreHealth::Healthy;
+        match tried {
+            Ok(()) if !self.short_of_room || self.open_attempts == 0 => {
+                self.intake.writes.splice(0..0, new);
+                let _ = self.commit(Group::All);
+            }
+            tried => {
+                for write in new {
+                    verb::refuse(write, &StoreError::Full, &self.events);
+                }
+                // The dispatcher sees to it that it is tried again.
+                let _ = self.events.send(Event::StoreTrouble(tried.err().unwrap_or(StoreError::Full)));
+            }
+        }
+    }
+
     /// Applies what waits in one transaction. Where more work has fallen due than one claim files, the dispatcher sees it in
     /// `Changes` and wakes the writer again.
-    fn commit(&mut self) {
+    fn commit(&mut self, group: Group) -> Result<(), StoreError> {
         let now = self.clock.wall();
         let (mut done, mut claimed) = (Vec::new(), Vec::new());
         let (intake, estranged) = (&mut self.intake, self.estranged);
+        #[cfg(pushe_planted)]
+        let events = Arc::clone(&self.events);
         let result = self.store.write(&mut |verbs| {
             if estranged {
                 rescue_unowned(verbs, now);
             }
             for _ in 0..LATE_LOOKS {
                 let writes = std::mem::take(&mut intake.writes);
-                done.extend(writes.into_iter().map(|write| verb::apply(verbs, write, now)));
+                verb::apply_all(verbs, writes, now, &mut done);
+                if group == Group::Ends {
+                    break;
+                }
                 intake.gather();
                 if intake.writes.is_empty() {
                     break;
                 }
             }
-            claimed = intake.claim(verbs, now);
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::AckBeforeCommit) {
+                done.drain(..).for_each(|done| done.answer(&events));
+            }
+            if group == Group::All {
+                claimed = intake.claim(verbs, now);
+            }
+            #[cfg(pushe_planted)]
+            if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ClaimAfterRun) {
+                intake.credit.spend(&claimed);
+                let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
+            }
         });
         match result {
-            Ok(changes) => self.publish(done, claimed, changes),
-            Err(error) => self.refuse(done, error),
+            Ok(changes) => {
+                self.publish(done, claimed, changes);
+                Ok(())
+            }
+            Err(error) => {
+                self.refuse(done, error.clone());
+                Err(error)
+            }
         }
     }
 
@@ -141,6 +211,8 @@ impl Writer {
         self.figures.commits.fetch_add(1, Ordering::Relaxed);
         self.figures.verbs.fetch_add(done.len() as u64, Ordering::Relaxed);
         self.figures.held.store(0, Ordering::Relaxed);
+        let settled = done.iter().filter(|done| done.is_settle()).count() as u64;
+        self.open_attempts = (self.open_attempts + claimed.len() as u64).saturating_sub(settled);
         self.intake.credit.spend(&claimed);
         // The dispatcher first: a body is nearer to its start than a caller to its next call.
         let _ = self.events.send(Event::Committed(changes, claimed));
@@ -157,6 +229,7 @@ impl Writer {
         self.held.extend(refused.filter_map(|write| verb::refuse(write, &error, &self.events)));
         self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
         self.estranged = true;
+        self.short_of_room |= matches!(error, StoreError::Full);
         let _ = self.events.send(Event::StoreTrouble(error));
     }
 
@@ -165,6 +238,11 @@ impl Writer {
             Read::Work(id, reply) => self.look(reply, |look| look.get(id)),
             Read::TaskId(id, reply) => self.look(reply, |look| look.newest_with_task_id(&id)),
             Read::Output(id, reply) => self.look(reply, |look| look.output(id)),
+            Read::Facts(reply) => {
+                // Whether it works, and still stands in its place, shows when it is asked to write.
+                let _ = self.store.write(&mut |_| ());
+                reply.send(Ok(self.store.facts().clone()));
+            }
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
         }
     }
@@ -174,7 +252,7 @@ impl Writer {
         if let Err(error) = self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
             answer = Err(error.into());
         }
-        let _ = reply.send(answer);
+        reply.send(answer);
     }
 }
 
@@ -231,7 +309,11 @@ impl Intake {
                 Request::Write(write) => self.writes.push(write),
                 Request::Read(read) => self.reads.push(read),
                 Request::Wake => self.woken = true,
-                Request::Finish => self.finishing = true,
+                Request::Finish => {
+                    // What is held is tried once more.
+                    self.finishing = true;
+                    self.woken = true;
+                }
                 Request::Credit(update) => {
                     self.credit.update(update);
                     self.woken = true;

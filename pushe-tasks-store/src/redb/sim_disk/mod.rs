@@ -246,6 +246,25 @@ impl SimDisk {
         after
     }
 
+    /// The disk as the next process finds it after this one was killed: the system lives on, and with it its cache, what
+    /// waits to be written, and what the disk suffers from.
+    #[must_use]
+    pub fn for_next_process(&self) -> Self {
+        let state = self.state();
+        let after = Self::from_image(state.cache.clone(), state.random);
+        {
+            let mut new = after.state();
+            new.durable.clone_from(&state.durable);
+            new.pending.clone_from(&state.pending);
+            new.owner.clone_from(&state.owner);
+            (new.capacity, new.reserve) = (state.capacity, state.reserve);
+            (new.calls, new.trace, new.lock_kind) = (state.calls, state.trace, state.lock_kind);
+            new.calls_by_kind.clone_from(&state.calls_by_kind);
+            new.faults.clone_from(&state.faults);
+        }
+        after
+    }
+
     /// Flips one bit, in the cache and on the disk.
     pub fn flip_bit(&self, bit: u64) {
         let mut state = self.state();
@@ -267,6 +286,17 @@ impl SimDisk {
     /// What `after_power_cut` and `after_kill` answer then is what a stop at that call leaves.
     pub fn freeze_at(&self, call: u64) {
         self.state().frozen_at = call;
+    }
+
+    /// Whether a call has met the stop that `freeze_at` asked for.
+    pub fn is_stopped(&self) -> bool {
+        self.state().is_frozen()
+    }
+
+    /// Whether any fault could still meet a call, or room is limited.
+    pub fn has_faults(&self) -> bool {
+        let state = self.state();
+        state.capacity != u64::MAX || state.faults.iter().any(|fault| state.may_meet(fault))
     }
 
     /// Puts other bytes on the disk, as one does that confirms what it then forgets.
@@ -324,6 +354,20 @@ impl State {
         let Some(fault) = hit else { return Ok(()) };
         self.carried_out = fault.effect == Effect::CarriedOut;
         Err(io::Error::new(fault.error, "an injected fault"))
+    }
+
+    /// Whether a later call can meet the fault.
+    fn may_meet(&self, fault: &Fault) -> bool {
+        let calls = match fault.call {
+            None => self.calls,
+            Some(call) => self.calls_by_kind.get(&call).copied().unwrap_or(0),
+        };
+        let length = match fault.lasts {
+            Lasts::Once => 1,
+            Lasts::For(calls) => calls,
+            Lasts::Forever => u64::MAX,
+        };
+        calls < fault.at.saturating_add(length)
     }
 
     /// Whether the call under way is past the stop.

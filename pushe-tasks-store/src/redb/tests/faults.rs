@@ -28,6 +28,7 @@ impl Told {
                 self.absent.insert(id(n))
             }
             Err(StoreError::InDoubt(_)) => self.doubtful.insert(id(n)),
+            Err(StoreError::Unsupported) => panic!("every store enqueues"),
         };
     }
 

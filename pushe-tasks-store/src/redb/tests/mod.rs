@@ -1,5 +1,6 @@
 //! Tests of the embedded store as a whole.
 
+mod app;
 mod cuts;
 mod faults;
 mod openings;
@@ -58,7 +59,7 @@ fn enqueue_sized(store: &mut RedbStore, n: u64, bytes: usize) -> Result<Changes,
 
 fn claim(store: &mut RedbStore, limit: usize) -> Result<Vec<Attempt>, StoreError> {
     let grants = vec![Grant { permits: limit, lanes: vec![LaneId(1)] }];
-    let request = ClaimRequest { now: NOW, limit, grants };
+    let request = ClaimRequest { now: NOW, limit, grants, ..ClaimRequest::default() };
     let mut claimed = Vec::new();
     store.write(&mut |tx| claimed = tx.claim(&request).unwrap_or_default())?;
     Ok(claimed.iter().map(Claimed::attempt).collect())

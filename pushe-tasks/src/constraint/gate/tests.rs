@@ -168,3 +168,18 @@ fn random_traces_keep_the_rules() {
         }
     }
 }
+
+#[test]
+fn a_loss_that_acts_at_once_does_not_wait_for_the_fall() {
+    let mut gate = Gate::new(NETWORK, at(0));
+    gate.observe(&verdict(true), at(0));
+    assert!(!gate.has_held());
+    gate.observe(&verdict(false), at(100));
+    assert!(gate.has_held() && !gate.stop_due(at(100)));
+    gate.observe(&Verdict::hold("metered").at_once(), at(200));
+    assert!(gate.stop_due(at(200)) && gate.has_held());
+    assert_eq!(gate.next_change(at(200)), None);
+    let mut never = Gate::new(Damping { fall: Duration::MAX, ..NETWORK }, at(0));
+    never.observe(&Verdict::hold("metered").at_once(), at(100));
+    assert!(!never.stop_due(at(u64::MAX)));
+}

@@ -13,10 +13,11 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
 
+use super::NetworkState;
 use super::message::{self, Messages};
 use super::routes::{self, Link};
-use super::{NetworkState, Reach};
 use crate::clock::Clock;
+use crate::constraint::safety::next_look;
 use crate::constraint::{Reading, publish};
 
 /// Links, addresses (some routes go with them untold) and routes of both families, and nexthop objects.
@@ -48,8 +49,8 @@ impl Options {
 }
 
 /// Lists links and routes now.
-pub(super) fn snapshot() -> io::Result<Reach> {
-    Lister::open()?.reach()
+pub(super) fn snapshot() -> io::Result<NetworkState> {
+    Lister::open()?.state()
 }
 
 /// A socket that the kernel wakes, and one that lists.
@@ -69,7 +70,7 @@ impl Monitor {
         // Tokio polls only the sockets it knows. This one is used as a datagram socket and never asked for an address.
         let events = UnixDatagram::from_std(socket.into())?;
         let mut lister = Lister::open()?;
-        lister.reach()?;
+        lister.state()?;
         Ok(Self { events, lister })
     }
 
@@ -77,8 +78,8 @@ impl Monitor {
     pub(super) async fn watch(mut self, clock: &dyn Clock, out: &watch::Sender<Reading<NetworkState>>) {
         loop {
             let begun = clock.mono();
-            match self.lister.reach() {
-                Ok(reach) => publish(out, Reading::Known(NetworkState::reaching(reach))),
+            match self.lister.state() {
+                Ok(state) => publish(out, Reading::Known(state)),
                 Err(error) => return tracing::debug!(%error, "netlink no longer lists"),
             }
             let took = clock.mono().since(begun);
@@ -89,7 +90,7 @@ impl Monitor {
                 ready = self.events.readable() => if let Err(error) = ready.and_then(|()| self.drain()) {
                     return tracing::debug!(%error, "netlink no longer tells events");
                 },
-                () = clock.sleep_until(clock.mono().plus(SAFETY)) => {}
+                () = clock.sleep_until(next_look(clock, SAFETY)) => {}
             }
         }
     }
@@ -127,7 +128,7 @@ impl Lister {
     }
 
     /// Lists links and routes and judges them.
-    fn reach(&mut self) -> io::Result<Reach> {
+    fn state(&mut self) -> io::Result<NetworkState> {
         let mut tries = TRIES;
         loop {
             let (mut links, mut hops) = (Vec::new(), Vec::new());
@@ -154,7 +155,7 @@ impl Lister {
             }
             tries -= 1;
             if whole || tries == 0 {
-                return Ok(routes::reach(&links, &hops));
+                return Ok(routes::state(&links, &hops));
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{NetworkState, Reach};
+use super::{NetworkReach, NetworkState};
 use crate::clock::Clock;
 use crate::constraint::{Reading, publish};
 
@@ -41,11 +41,11 @@ pub(super) fn snapshot() -> Reading<NetworkState> {
 /// One route is enough; without any, a failed look-up leaves it open.
 fn judge(routes: [io::Result<bool>; 2]) -> Reading<NetworkState> {
     if routes.iter().any(|route| matches!(route, Ok(true))) {
-        return Reading::Known(NetworkState::reaching(Reach::Routed));
+        return Reading::Known(NetworkState::reaching(NetworkReach::Routed));
     }
     match routes.into_iter().find_map(Result::err) {
         Some(error) => Reading::unknown(format!("routes cannot be looked up: {error}")),
-        None => Reading::Known(NetworkState::reaching(Reach::Offline)),
+        None => Reading::Known(NetworkState::reaching(NetworkReach::Offline)),
     }
 }
 

@@ -3,10 +3,13 @@
 //! Invariant: a default route counts only if a packet could leave by it now. After a peer has gone down the route
 //! stays, flagged, and a plain route lookup still finds it; so link and flags are judged, not the route alone.
 
-use super::Reach;
 use super::message::{self, Attributes, u8_at, u32_at};
+use super::{Metered, NetworkReach, NetworkState, Roaming};
 
+const LINK_NAME: u16 = 3;
 const LINK_OPERSTATE: u16 = 16;
+/// Links of these names lead over a modem.
+const MODEMS: [&[u8]; 2] = [b"wwan", b"ppp"];
 const INTERFACE_UP: u32 = 1;
 const INTERFACE_LOOPBACK: u32 = 8;
 const OPERSTATE_UNKNOWN: u8 = 0;
@@ -28,16 +31,22 @@ pub(super) struct Link {
     index: u32,
     flags: u32,
     operstate: u8,
+    modem: bool,
 }
 
 impl Link {
     /// Reads the body of a link message.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
-        let operstate = Attributes::of_link(body).find(|(kind, _)| *kind == LINK_OPERSTATE);
+        let attribute =
+            |wanted| Attributes::of_link(body).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+        let name = attribute(LINK_NAME).unwrap_or_default();
         Some(Self {
             index: u32_at(body, 4)?,
             flags: u32_at(body, 8)?,
-            operstate: operstate.and_then(|(_, value)| u8_at(value, 0)).unwrap_or(OPERSTATE_UNKNOWN),
+            operstate: attribute(LINK_OPERSTATE)
+                .and_then(|value| u8_at(value, 0))
+                .unwrap_or(OPERSTATE_UNKNOWN),
+            modem: MODEMS.iter().any(|modem| name.starts_with(modem)),
         })
     }
 
@@ -91,19 +100,24 @@ impl Iterator for Paths<'_> {
     }
 }
 
-/// How far these links and ways out reach.
-pub(super) fn reach(links: &[Link], hops: &[Hop]) -> Reach {
-    let usable_link = |index: Option<u32>| {
-        links.iter().any(|link| link.usable() && index.is_none_or(|index| index == link.index))
+/// What these links and ways out make of the network.
+///
+/// It is guessed to be metered where every usable way out leads over a modem. Without a modem nobody roams.
+pub(super) fn state(links: &[Link], hops: &[Hop]) -> NetworkState {
+    let leads_by = |hop: &Hop, link: &Link| {
+        hop.flags & (HOP_DEAD | HOP_LINK_DOWN) == 0 && hop.link.is_none_or(|index| index == link.index)
     };
-    let usable_hop = |hop: &Hop| hop.flags & (HOP_DEAD | HOP_LINK_DOWN) == 0 && usable_link(hop.link);
-    if hops.iter().any(usable_hop) {
-        Reach::Routed
-    } else if usable_link(None) {
-        Reach::Local
-    } else {
-        Reach::Offline
+    let usable = || links.iter().filter(|link| link.usable());
+    let mut ways = usable().filter(|link| hops.iter().any(|hop| leads_by(hop, link))).peekable();
+    if ways.peek().is_some() {
+        return if ways.all(|link| link.modem) {
+            NetworkState::routed().metered(Metered::GuessYes)
+        } else {
+            NetworkState::routed().roaming(Roaming::No)
+        };
     }
+    let any = usable().next().is_some();
+    NetworkState::reaching(if any { NetworkReach::Local } else { NetworkReach::Offline })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::super::message::{DONE, Messages, NEW_LINK, NEW_ROUTE};
 use super::*;
 
 /// Judges a recording as the lister does; also how many messages of each kind were in it.
-fn judge(bytes: &[u8]) -> (Reach, [usize; 3]) {
+fn judge(bytes: &[u8]) -> (NetworkReach, [usize; 3]) {
     let (mut links, mut hops, mut counts) = (Vec::new(), Vec::new(), [0; 3]);
     for message in Messages(bytes) {
         match message.kind {
@@ -17,23 +17,27 @@ fn judge(bytes: &[u8]) -> (Reach, [usize; 3]) {
         let kinds = [NEW_LINK, NEW_ROUTE, DONE];
         counts.iter_mut().zip(kinds).for_each(|(count, kind)| *count += usize::from(kind == message.kind));
     }
-    (reach(&links, &hops), counts)
+    (state(&links, &hops).reach, counts)
 }
 
 /// All by `ip`, on veth pairs of which one end is the machine's link and the other its peer.
 #[cfg(target_endian = "little")]
-const RECORDED: &[(&str, &[u8], Reach)] = &[
-    ("nothing but a loopback that is down", include_bytes!("recorded/empty.bin"), Reach::Offline),
-    ("a default route", include_bytes!("recorded/routed.bin"), Reach::Routed),
-    ("the same after its peer went down", include_bytes!("recorded/carrier-lost.bin"), Reach::Offline),
-    ("two ways out, one without carrier", include_bytes!("recorded/multipath.bin"), Reach::Routed),
-    ("a default route in table 51820", include_bytes!("recorded/table.bin"), Reach::Routed),
-    ("an IPv6 default route", include_bytes!("recorded/ipv6-only.bin"), Reach::Routed),
-    ("unreachable and blackhole default routes", include_bytes!("recorded/unreachable.bin"), Reach::Local),
+const RECORDED: &[(&str, &[u8], NetworkReach)] = &[
+    ("nothing but a loopback that is down", include_bytes!("recorded/empty.bin"), NetworkReach::Offline),
+    ("a default route", include_bytes!("recorded/routed.bin"), NetworkReach::Routed),
+    ("the same after its peer went down", include_bytes!("recorded/carrier-lost.bin"), NetworkReach::Offline),
+    ("two ways out, one without carrier", include_bytes!("recorded/multipath.bin"), NetworkReach::Routed),
+    ("a default route in table 51820", include_bytes!("recorded/table.bin"), NetworkReach::Routed),
+    ("an IPv6 default route", include_bytes!("recorded/ipv6-only.bin"), NetworkReach::Routed),
+    (
+        "unreachable and blackhole default routes",
+        include_bytes!("recorded/unreachable.bin"),
+        NetworkReach::Local,
+    ),
     (
         "a default route that names a nexthop object",
         include_bytes!("recorded/nexthop-object.bin"),
-        Reach::Routed,
+        NetworkReach::Routed,
     ),
 ];
 
@@ -43,7 +47,10 @@ fn recorded_listings_are_judged() {
     for (scene, bytes, expected) in RECORDED {
         let (found, [links, routes, ends]) = judge(bytes);
         assert_eq!(found, *expected, "{scene}");
-        assert!(links > 0 && (routes > 0 || *expected == Reach::Offline) && ends == 3, "{scene} is whole");
+        assert!(
+            links > 0 && (routes > 0 || *expected == NetworkReach::Offline) && ends == 3,
+            "{scene} is whole"
+        );
     }
 }
 
@@ -75,10 +82,14 @@ fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
 }
 
 fn link(index: u32, flags: u32, operstate: u8) -> Link {
+    named("eth0", index, flags, operstate)
+}
+
+fn named(name: &str, index: u32, flags: u32, operstate: u8) -> Link {
     let mut body = vec![0; 16];
     body[4..8].copy_from_slice(&index.to_ne_bytes());
     body[8..12].copy_from_slice(&flags.to_ne_bytes());
-    body.extend(attribute(3, b"eth0\0"));
+    body.extend(attribute(LINK_NAME, format!("{name}\0").as_bytes()));
     body.extend(attribute(LINK_OPERSTATE, &[operstate]));
     Link::parse(&body).expect("a whole body")
 }
@@ -113,14 +124,14 @@ impl Route {
 const UP: u32 = INTERFACE_UP | 0x1_0040;
 
 /// Judges one route on a machine with a loopback and link 2.
-fn check(what: &str, route: &Route, link_2: Link, expected: Reach) {
+fn check(what: &str, route: &Route, link_2: Link, expected: NetworkReach) {
     let loopback = link(1, UP | INTERFACE_LOOPBACK, OPERSTATE_UNKNOWN);
-    assert_eq!(reach(&[loopback, link_2], &route.hops()), expected, "{what}");
+    assert_eq!(state(&[loopback, link_2], &route.hops()).reach, expected, "{what}");
 }
 
 #[test]
 fn each_rule_of_a_usable_route_counts_by_itself() {
-    use Reach::{Local, Routed};
+    use NetworkReach::{Local, Routed};
     let good = link(2, UP, OPERSTATE_UP);
     let plain = Route::default;
     check("the plain case", &plain(), good, Routed);
@@ -146,7 +157,7 @@ fn each_rule_of_a_usable_route_counts_by_itself() {
 
 #[test]
 fn the_out_link_must_be_usable() {
-    use Reach::{Offline, Routed};
+    use NetworkReach::{Offline, Routed};
     let plain = Route::default();
     check("a driver that tells nothing", &plain, link(2, UP, OPERSTATE_UNKNOWN), Routed);
     for operstate in [1, 2, 3, 4, 5] {
@@ -154,7 +165,7 @@ fn the_out_link_must_be_usable() {
     }
     check("administratively down", &plain, link(2, UP & !INTERFACE_UP, OPERSTATE_UP), Offline);
     check("a second loopback", &plain, link(2, UP | INTERFACE_LOOPBACK, OPERSTATE_UP), Offline);
-    check("another link than the route's", &plain, link(3, UP, OPERSTATE_UP), Reach::Local);
+    check("another link than the route's", &plain, link(3, UP, OPERSTATE_UP), NetworkReach::Local);
 }
 
 #[test]
@@ -172,15 +183,33 @@ fn each_hop_of_a_multipath_route_is_judged() {
         ..Route::default()
     };
     let good = link(2, UP, OPERSTATE_UP);
-    check("the second is good", &paths(&[hop(3, 0), hop(2, 0)]), good, Reach::Routed);
-    check("the good link's hop has no carrier", &paths(&[hop(3, 0), hop(2, 16)]), good, Reach::Local);
-    check("the good link's hop is dead", &paths(&[hop(2, 1), hop(3, 0)]), good, Reach::Local);
-    check("no hop at all", &paths(&[]), good, Reach::Local);
+    check("the second is good", &paths(&[hop(3, 0), hop(2, 0)]), good, NetworkReach::Routed);
+    check("the good link's hop has no carrier", &paths(&[hop(3, 0), hop(2, 16)]), good, NetworkReach::Local);
+    check("the good link's hop is dead", &paths(&[hop(2, 1), hop(3, 0)]), good, NetworkReach::Local);
+    check("no hop at all", &paths(&[]), good, NetworkReach::Local);
 }
 
 #[test]
 fn a_nexthop_object_may_be_any_usable_link() {
     let route = Route { attributes: attribute(30, &7_u32.to_ne_bytes()), ..Route::default() };
-    check("a usable link", &route, link(9, UP, OPERSTATE_UP), Reach::Routed);
-    check("no usable link", &route, link(9, UP, 2), Reach::Offline);
+    check("a usable link", &route, link(9, UP, OPERSTATE_UP), NetworkReach::Routed);
+    check("no usable link", &route, link(9, UP, 2), NetworkReach::Offline);
+}
+
+#[test]
+fn a_network_is_guessed_to_be_metered_where_it_leads_over_modems_alone() {
+    let route =
+        |link: u32| Route { attributes: attribute(ROUTE_OUT_LINK, &link.to_ne_bytes()), ..Route::default() };
+    let (modem, wire) = (named("wwan0", 2, UP, OPERSTATE_UNKNOWN), named("eth0", 3, UP, OPERSTATE_UP));
+    let check = |links: &[Link], routes: &[Route], metered, roaming| {
+        let hops: Vec<_> = routes.iter().flat_map(Route::hops).collect();
+        let found = state(links, &hops);
+        assert_eq!((found.metered, found.roaming), (metered, roaming), "{links:?}");
+    };
+    check(&[modem], &[route(2)], Metered::GuessYes, Roaming::Unknown);
+    check(&[named("ppp0", 2, UP, OPERSTATE_UNKNOWN)], &[route(2)], Metered::GuessYes, Roaming::Unknown);
+    check(&[modem, wire], &[route(2)], Metered::GuessYes, Roaming::Unknown);
+    check(&[modem, wire], &[route(2), route(3)], Metered::Unknown, Roaming::No);
+    check(&[wire], &[route(3)], Metered::Unknown, Roaming::No);
+    check(&[modem], &[], Metered::Unknown, Roaming::Unknown);
 }
