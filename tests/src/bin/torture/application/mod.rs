@@ -58,7 +58,8 @@ pub(crate) fn main(words: impl Iterator<Item = String>) -> ExitCode {
 
 async fn run(store: PathBuf, seed: u64, from: Option<u64>) -> Result<(), String> {
     let builder = TaskScheduler::builder(store).detached().max_running(BODIES);
-    let builder = builder.register::<Work>().only::<Work>();
+    // Kills are the parent's doing: nobody is suspected for them.
+    let builder = builder.register::<Work>().only::<Work>().charge_within(Duration::ZERO);
     let scheduler = builder.start().await.map_err(|error| with_sources(&error))?;
     tell(&Line::Ready);
     let Some(from) = from else { return drain(&scheduler).await };
