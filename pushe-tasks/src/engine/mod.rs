@@ -30,6 +30,8 @@ pub(crate) mod spread;
 mod tasks;
 #[cfg(test)]
 mod traces;
+#[cfg(feature = "redb")]
+pub(crate) mod transact;
 mod trouble;
 mod verb;
 pub(crate) mod writer;
