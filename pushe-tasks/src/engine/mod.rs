@@ -14,6 +14,7 @@ mod credit;
 mod dispatcher;
 mod driver;
 pub(crate) mod executor;
+mod findings;
 mod isolation;
 mod lanes;
 mod live;
@@ -43,3 +44,4 @@ pub use driver::Driver;
 #[cfg(not(feature = "testing"))]
 pub(crate) use driver::Driver;
 pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};
+pub(crate) use findings::tell_findings;

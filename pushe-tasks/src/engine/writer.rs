@@ -15,6 +15,7 @@ use pushe_tasks_store::{
 };
 
 use super::credit::Credit;
+use super::findings::tell_findings;
 use super::mailbox::Mailbox;
 use super::message::{Event, Read, Refusal, Reply, Request, Write};
 use super::verb::{self, Done};
@@ -31,6 +32,8 @@ pub(crate) struct Writer {
     events: Arc<Mailbox<Event>>,
     clock: Arc<dyn Clock>,
     figures: Arc<WriterFigures>,
+    /// How many findings of the store are in the log.
+    told: u64,
     /// Settles and releases whose commit failed: they go first into the next group.
     held: Vec<Write>,
     /// A commit failed, and the store may have been opened anew since: it is asked what it holds now.
@@ -80,8 +83,10 @@ impl Writer {
         clock: Arc<dyn Clock>,
         figures: Arc<WriterFigures>,
     ) -> Self {
+        let told = store.facts().noticed;
         Self {
             store,
+            told,
             intake: Intake::new(requests),
             events,
             clock,
@@ -122,6 +127,7 @@ impl Writer {
         for read in std::mem::take(&mut self.intake.reads) {
             self.read(read);
         }
+        self.told = tell_findings(self.store.facts(), self.told);
         if self.intake.has_more() {
             Next::Again
         } else if self.intake.finishing {
