@@ -54,6 +54,23 @@ impl StoreFile {
         Ok(Self { path: path.clone(), identity: os::identity(&found), file, pid: std::process::id() })
     }
 
+    /// Opens a file to be looked at and not written, which may stand where it could not be.
+    pub(super) fn look(path: &Path) -> Result<Self, OpenError> {
+        let path = &std::path::absolute(path).map_err(|source| failed(path, source))?;
+        check_kind(path)?;
+        let file = os::open_reading(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => {
+                OpenError::Path { path: path.clone(), problem: "there is no such file".to_owned() }
+            }
+            _ => failed(path, source),
+        })?;
+        let found = file.metadata().map_err(|source| failed(path, source))?;
+        if !found.is_file() {
+            return Err(OpenError::Path { path: path.clone(), problem: not_a_file(&found) });
+        }
+        Ok(Self { path: path.clone(), identity: os::identity(&found), file, pid: std::process::id() })
+    }
+
     /// The same file again.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { path: self.path.clone(), file: self.file.try_clone()?, ..*self })

@@ -88,6 +88,16 @@ impl Locked {
         Ok(locked)
     }
 
+    /// Takes a lock beside others that only look, where there are locks.
+    pub(super) fn share(medium: &dyn Medium) -> Result<Self, Refusal> {
+        let handle = medium.handle()?;
+        match handle.try_lock_shared_range(Unbounded, Unbounded) {
+            Ok(true) | Err(BackendError::Unsupported) => Ok(Self(handle)),
+            Ok(false) => Err(Refusal::InUse),
+            Err(other) => Err(Refusal::Io(other.into())),
+        }
+    }
+
     /// What stands in the file. `noted` says whether a note tells of a store that was here, complete.
     pub(super) fn inspect(&self, noted: bool) -> io::Result<Found> {
         let len = self.0.len()?;

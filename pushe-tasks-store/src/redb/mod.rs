@@ -14,13 +14,17 @@ mod network;
 mod open;
 mod options;
 mod os;
+mod overlay;
 mod owner;
+mod pages;
 #[cfg(any(test, feature = "sim"))]
 mod sim_disk;
 mod supervise;
+mod survey;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -52,6 +56,7 @@ pub use options::{Directory, Durability, Exclusion, Integrity, OnDamage, Opening
 pub use owner::Owner;
 #[cfg(any(test, feature = "sim"))]
 pub use sim_disk::{Call, Effect, Fault, Lasts, Locks, SimDisk};
+pub use verify::verify;
 
 /// The embedded store.
 pub struct RedbStore {
