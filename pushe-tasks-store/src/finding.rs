@@ -30,6 +30,13 @@ pub enum Finding {
         /// The store that was here.
         uuid: [u8; 16],
     },
+    /// The file was damaged; it was moved aside, and an empty store was created in its place.
+    MovedAside {
+        /// Where it is now.
+        to: String,
+        /// What was found.
+        detail: String,
+    },
     /// The store had not been closed; it was recovered.
     Recovered,
     /// The file holds an older state of this store than the one that was opened last: a copy was put in its place.
@@ -62,12 +69,25 @@ pub enum Finding {
     NoNote(String),
 }
 
+impl Finding {
+    /// Whether it belongs to the life of every store, and asks nobody to look after it.
+    pub const fn is_ordinary(&self) -> bool {
+        matches!(self, Self::Created | Self::CreatedAnew | Self::Recovered)
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Created => write!(f, "the store was created"),
             Self::CreatedAnew => write!(f, "a half-created store was created anew"),
             Self::Vanished { .. } => write!(f, "the store that had been here is gone; a new one was created"),
+            Self::MovedAside { to, detail } => {
+                write!(
+                    f,
+                    "the file was damaged ({detail}); it is kept as {to}, and an empty store was created"
+                )
+            }
             Self::Recovered => write!(f, "the store had not been closed; it was recovered"),
             Self::OlderCopy { noted, found } => write!(
                 f,

@@ -5,7 +5,7 @@
 //! as a parameter.
 
 mod change;
-#[cfg(any(test, feature = "conformance"))]
+#[cfg(any(test, feature = "conformance", feature = "redb"))]
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -20,6 +20,7 @@ mod period;
 #[cfg(pushe_planted)]
 #[doc(hidden)]
 pub mod planted;
+mod problem;
 mod record;
 #[cfg(feature = "redb")]
 pub mod redb;
@@ -41,6 +42,7 @@ pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
 pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
+pub use problem::{Problem, Salvaged, Verified};
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};
 pub use state::{AttemptEnd, Reason, WorkState};

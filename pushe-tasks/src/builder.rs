@@ -60,6 +60,7 @@ const LARGEST_LIMIT: usize = 64 << 20;
 #[must_use = "a scheduler runs only once it is started"]
 pub struct SchedulerBuilder {
     place: StorePlace,
+    store_options: Option<FileOptions>,
     states: StateMap,
     entries: Vec<TaskEntry>,
     only: Option<HashSet<TypeId>>,
@@ -86,6 +87,13 @@ enum StorePlace {
     File(PathBuf),
 }
 
+/// How the store on a file is opened.
+#[cfg(feature = "redb")]
+type FileOptions = pushe_tasks_store::redb::StoreOptions;
+#[cfg(not(feature = "redb"))]
+#[derive(Default)]
+struct FileOptions;
+
 impl StorePlace {
     /// The directory that holds the store, if it is in one.
     fn directory(&self) -> Option<PathBuf> {
@@ -100,6 +108,7 @@ impl SchedulerBuilder {
     fn new(place: StorePlace) -> Self {
         Self {
             place,
+            store_options: None,
             states: StateMap::new(),
             entries: Vec::new(),
             only: None,
@@ -135,6 +144,26 @@ impl SchedulerBuilder {
     /// Begins to set up a scheduler on a store of your own, one that passes the conformance suite.
     pub fn on_store(store: Box<dyn Store>) -> Self {
         Self::new(StorePlace::Own(store))
+    }
+
+    /// How the store on a file is opened: durability, memory for pages, what is done with a damaged file, and more.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use pushe_tasks::TaskScheduler;
+    /// use pushe_tasks::store::redb::{OnDamage, StoreOptions};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut options = StoreOptions::default();
+    /// options.on_damage = OnDamage::MoveAside;
+    /// let scheduler = TaskScheduler::builder("tasks.redb").store_options(options).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn store_options(mut self, options: pushe_tasks_store::redb::StoreOptions) -> Self {
+        self.store_options = Some(options);
+        self
     }
 
     /// Shares a value with tasks, which take it as `State<T>`; a second one of the same type takes the place of the first.
@@ -290,8 +319,13 @@ impl SchedulerBuilder {
             crashes: self.crashes,
         };
         let driver = self.driver;
-        let opened =
-            start_writer(driver, seat, opener(self.place, &*self.randomness, self.clock.wall())).await?;
+        let opened = start_writer(
+            driver,
+            seat,
+            opener(self.place, self.store_options.unwrap_or_default(), &*self.randomness, self.clock.wall()),
+        )
+        .await?;
+        crate::engine::tell_findings(&opened.facts, 0);
         let rescued = &opened.rescued;
         for work in &rescued.quarantined {
             tracing::error!(%work, "work was set aside: crashes found it running, and the last one alone");
@@ -339,6 +373,12 @@ impl SchedulerBuilder {
         if self.max_running == 0 {
             return refuse("`max_running(0)`, under which nothing would run; give at least 1".to_owned());
         }
+        if self.store_options.is_some() && !matches!(self.place, StorePlace::File(_)) {
+            return refuse(
+                "`store_options`, which are those of a store on a file; use `TaskScheduler::builder(path)`"
+                    .to_owned(),
+            );
+        }
         let (crashes, least) = (self.crashes.max_interruptions, MAX_INTERRUPTIONS);
         if crashes < least {
             let why = "work runs alone only after its second crash";
@@ -376,34 +416,36 @@ fn linked() -> impl Iterator<Item = TaskEntry> {
     std::iter::empty()
 }
 
-fn opener(place: StorePlace, randomness: &dyn Randomness, now: WallTime) -> OpenStore {
+fn opener(place: StorePlace, options: FileOptions, randomness: &dyn Randomness, now: WallTime) -> OpenStore {
     let mut uuid = [0; 16];
     uuid[..8].copy_from_slice(&randomness.bits().to_le_bytes());
     uuid[8..].copy_from_slice(&randomness.bits().to_le_bytes());
     Box::new(move || match place {
         StorePlace::Memory => Ok(Box::new(MemoryStore::new(uuid)) as Box<dyn Store>),
         StorePlace::Own(store) => Ok(store),
-        StorePlace::File(path) => open_file(&path, uuid, now),
+        StorePlace::File(path) => open_file(&path, options, uuid, now),
     })
 }
 
 #[cfg(feature = "redb")]
 fn open_file(
     path: &std::path::Path,
+    options: FileOptions,
     uuid: [u8; 16],
     now: WallTime,
 ) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {
-    use pushe_tasks_store::redb::{Opening, RedbStore, StoreOptions};
+    use pushe_tasks_store::redb::{Opening, RedbStore};
 
     let program =
         std::env::current_exe().ok().and_then(|exe| Some(exe.file_name()?.to_string_lossy().into_owned()));
     let opening = Opening { now, new_uuid: uuid, program: program.unwrap_or_default() };
-    Ok(Box::new(RedbStore::open(path, StoreOptions::default(), opening)?))
+    Ok(Box::new(RedbStore::open(path, options, opening)?))
 }
 
 #[cfg(not(feature = "redb"))]
 fn open_file(
     path: &std::path::Path,
+    _: FileOptions,
     _: [u8; 16],
     _: WallTime,
 ) -> Result<Box<dyn Store>, pushe_tasks_store::OpenError> {

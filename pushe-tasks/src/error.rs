@@ -52,6 +52,10 @@ pub enum ScheduleError {
     /// The scheduler is shutting down or has been shut down; nothing was stored.
     #[error("the scheduler is shutting down; schedule before that, or start a new one")]
     ShuttingDown,
+    /// It was blocked on within a transaction of the same scheduler; nothing was stored.
+    #[cfg(feature = "redb")]
+    #[error("a transaction of this scheduler is under way on this thread; use `schedule_in(tx)` there")]
+    WithinTransaction,
     /// An option of this call breaks a rule; nothing was stored.
     #[error("an option of this call breaks a rule: {0}")]
     Option(OptionError),
@@ -171,6 +175,8 @@ impl ScheduleError {
     pub(crate) fn from_refusal(refusal: Refusal, work_id: WorkId) -> Self {
         match refusal {
             Refusal::Stopped => Self::ShuttingDown,
+            #[cfg(feature = "redb")]
+            Refusal::WithinTransaction => Self::WithinTransaction,
             Refusal::Verb(VerbError::IdHeldBy { task_id, task, holder }) => {
                 Self::IdHeldBy { task_id, task, holder }
             }

@@ -30,6 +30,8 @@ mod signals;
 mod steering;
 mod task;
 mod threads;
+#[cfg(feature = "redb")]
+mod transact;
 
 pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
@@ -51,6 +53,9 @@ pub use period::{Missed, PeriodOptions, Slot};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.
 pub use pushe_tasks_store as store;
+/// The crate under the embedded store: the types of an application's own tables, for [`TaskScheduler::transact`].
+#[cfg(feature = "redb")]
+pub use pushe_tasks_store::redb::redb;
 pub use pushe_tasks_store::{AttemptEnd, OpenError, Reason, WorkId, WorkState};
 pub use random::{Randomness, SystemRandomness};
 pub use receipt::{Receipt, ReceiptKind};
@@ -59,6 +64,8 @@ pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
 pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
+#[cfg(feature = "redb")]
+pub use transact::{TransactError, Transaction};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {

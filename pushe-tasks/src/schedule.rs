@@ -26,8 +26,8 @@ use crate::scheduler::TaskScheduler;
 use crate::task::Task;
 
 /// The most pieces that one call may bring, and the most bytes of their inputs (S4.12).
-const MOST_PIECES: usize = 10_000;
-const MOST_BYTES: usize = 64 << 20;
+pub(crate) const MOST_PIECES: usize = 10_000;
+pub(crate) const MOST_BYTES: usize = 64 << 20;
 
 /// One piece of work that is about to be scheduled: `.await` stores it, methods override options for this one call.
 ///
@@ -206,8 +206,13 @@ impl<T: Task> Schedule<T> {
         block_on(self.into_future())
     }
 
+    #[cfg(feature = "redb")]
+    pub(crate) fn take_scheduler(&mut self) -> Option<TaskScheduler> {
+        self.scheduler.take()
+    }
+
     /// Judges everything and makes the piece that is stored.
-    fn prepare(self, scheduler: &TaskScheduler) -> Result<NewWork, ScheduleError> {
+    pub(crate) fn prepare(self, scheduler: &TaskScheduler) -> Result<NewWork, ScheduleError> {
         let shared = scheduler.shared();
         self.options.check()?;
         let period = self.period.or_else(|| self.options.period_options());

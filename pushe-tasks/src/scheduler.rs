@@ -317,7 +317,7 @@ impl TaskScheduler {
         let (reply, report) = oneshot::channel();
         let _ = self.handle.shared.events.send(Event::Shutdown(grace, reply));
         let own_body = RUNNING.try_with(|running| running.as_ref().is_some_and(|running| running.is(self)));
-        if own_body.unwrap_or(false) {
+        if own_body.unwrap_or(false) || self.refuse_within().is_err() {
             return ShutdownReport::default();
         }
         let ended = async {
@@ -368,6 +368,7 @@ impl TaskScheduler {
 
     /// Asks the writer something small, once there is room for it.
     pub(crate) async fn request<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
+        self.refuse_within()?;
         let place = self.shared().side_room.enter(0).await;
         self.ask(place, request).await
     }
@@ -378,8 +379,31 @@ impl TaskScheduler {
         bytes: usize,
         request: impl FnOnce(Reply<T>) -> Request,
     ) -> Result<T, Refusal> {
+        self.refuse_within()?;
         let place = self.shared().room.enter(bytes).await;
         self.ask(place, request).await
+    }
+
+    /// Refuses what is blocked on within a transaction, which the writer would wait for and it for the writer.
+    #[cfg(feature = "redb")]
+    fn refuse_within(&self) -> Result<(), Refusal> {
+        if crate::engine::transact::is_within(self) { Err(Refusal::WithinTransaction) } else { Ok(()) }
+    }
+
+    #[cfg(not(feature = "redb"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "there are no transactions of the application"
+    )]
+    fn refuse_within(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Tells one scheduler from another.
+    #[cfg(feature = "redb")]
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.handle).addr()
     }
 
     async fn ask<T>(&self, place: Place, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {

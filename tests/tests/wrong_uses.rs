@@ -6,6 +6,7 @@ use std::process::Command;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use pushe_tasks::store::redb::StoreOptions;
 use pushe_tasks::{
     CodecError, ExistingWorkPolicy, FromTaskContext as _, MissingState, OpenError, Outcome, RegistryError,
     RetryOptions, RunOn, Schedule, ScheduleError, SchedulerBuilder, StartError, State, StateMap, Task,
@@ -457,6 +458,7 @@ async fn a_builder_that_breaks_a_rule() {
     refuse(builder().max_running(0), "give at least 1").await;
     refuse(builder().max_payload((64 << 20) + 1), "67108864 bytes (64 MiB) are the most").await;
     refuse(builder().max_output((64 << 20) + 1), "67108864 bytes (64 MiB) are the most").await;
+    refuse(builder().store_options(StoreOptions::default()), "those of a store on a file").await;
 }
 
 /// Schedules from within its body, and blocks its thread for it.

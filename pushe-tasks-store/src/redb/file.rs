@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use super::inspect::Locked;
 use super::medium::{Guarded, Medium};
+use super::network::network_of;
 use super::options::{Directory, StoreOptions};
 use super::owner::Owner;
 use super::{holder, os};
@@ -52,8 +54,53 @@ impl StoreFile {
         Ok(Self { path: path.clone(), identity: os::identity(&found), file, pid: std::process::id() })
     }
 
+    /// Opens a file to be looked at and not written, which may stand where it could not be.
+    pub(super) fn look(path: &Path) -> Result<Self, OpenError> {
+        let path = &std::path::absolute(path).map_err(|source| failed(path, source))?;
+        check_kind(path)?;
+        let file = os::open_reading(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => {
+                OpenError::Path { path: path.clone(), problem: "there is no such file".to_owned() }
+            }
+            _ => failed(path, source),
+        })?;
+        let found = file.metadata().map_err(|source| failed(path, source))?;
+        if !found.is_file() {
+            return Err(OpenError::Path { path: path.clone(), problem: not_a_file(&found) });
+        }
+        Ok(Self { path: path.clone(), identity: os::identity(&found), file, pid: std::process::id() })
+    }
+
+    /// The same file again.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { path: self.path.clone(), file: self.file.try_clone()?, ..*self })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Renames a damaged file to the first free name beside it; answers that name. Where another process has done so, or has
+    /// the file, nothing is done and the next opening tells.
+    pub(super) fn move_aside(&self, options: &StoreOptions) -> io::Result<Option<PathBuf>> {
+        // Under the lock, so that nobody moves aside what another opener has put in its place.
+        let Ok(_locked) = Locked::take(self, options.exclusion) else { return Ok(None) };
+        if self.check_place().is_err() {
+            return Ok(None);
+        }
+        for number in 1.. {
+            let aside = self.beside(&format!(".damaged-{number}"));
+            // The name is taken first, so that the rename replaces nothing but what was made for it.
+            match os::create_new(&aside) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            }
+            fs::rename(&self.path, &aside)?;
+            sync_directory(&self.path)?;
+            return Ok(Some(aside));
+        }
+        Ok(None)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -99,6 +146,10 @@ impl Medium for StoreFile {
             return Ok(None);
         }
         Self::handle_of(file).map(Some)
+    }
+
+    fn network(&self) -> Option<String> {
+        network_of(&self.file)
     }
 
     fn guard(&self) -> io::Result<Guarded> {

@@ -9,6 +9,7 @@ use std::ops::Bound::Unbounded;
 use redb::{BackendError, StorageBackend};
 
 use super::medium::Medium;
+use super::options::Exclusion;
 
 /// How redb's files begin. redb writes it last when it creates one, after a sync of the rest.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -64,8 +65,15 @@ pub(super) struct Locked(Box<dyn StorageBackend>);
 
 impl Locked {
     /// Takes the lock, and makes sure that it is one.
-    pub(super) fn take(medium: &dyn Medium) -> Result<Self, Refusal> {
+    pub(super) fn take(medium: &dyn Medium, exclusion: Exclusion) -> Result<Self, Refusal> {
         let handle = medium.handle()?;
+        if exclusion == Exclusion::Promised {
+            return match try_lock(&*handle) {
+                Ok(true) | Err(Refusal::NoLocks(_)) => Ok(Self(handle)),
+                Ok(false) => Err(Refusal::InUse),
+                Err(other) => Err(other),
+            };
+        }
         if !try_lock(&*handle)? {
             return Err(Refusal::InUse);
         }
@@ -78,6 +86,16 @@ impl Locked {
             return Err(Refusal::NoLocks("locks on its file system do not keep a second opener out"));
         }
         Ok(locked)
+    }
+
+    /// Takes a lock beside others that only look, where there are locks.
+    pub(super) fn share(medium: &dyn Medium) -> Result<Self, Refusal> {
+        let handle = medium.handle()?;
+        match handle.try_lock_shared_range(Unbounded, Unbounded) {
+            Ok(true) | Err(BackendError::Unsupported) => Ok(Self(handle)),
+            Ok(false) => Err(Refusal::InUse),
+            Err(other) => Err(Refusal::Io(other.into())),
+        }
     }
 
     /// What stands in the file. `noted` says whether a note tells of a store that was here, complete.

@@ -24,6 +24,11 @@ pub trait Medium: fmt::Debug + Send {
         Ok(None)
     }
 
+    /// The kind of file system it is on, where that is one of a network.
+    fn network(&self) -> Option<String> {
+        None
+    }
+
     /// Makes what is read next come from the disk, and answers whether that is certain.
     ///
     /// After a failed sync the system's cache holds bytes that the disk does not, and takes them for clean. A recovery

@@ -10,16 +10,21 @@ mod file;
 mod holder;
 mod inspect;
 mod medium;
+mod network;
 mod open;
 mod options;
 mod os;
+mod overlay;
 mod owner;
+mod pages;
 #[cfg(any(test, feature = "sim"))]
 mod sim_disk;
 mod supervise;
+mod survey;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -47,10 +52,11 @@ pub use app::{AppTable, AppTables};
 pub use backend::DiskCounts;
 pub use file::StoreFile;
 pub use medium::{Guarded, Medium};
-pub use options::{Directory, Durability, Integrity, Opening, StoreOptions};
+pub use options::{Directory, Durability, Exclusion, Integrity, OnDamage, Opening, StoreOptions};
 pub use owner::Owner;
 #[cfg(any(test, feature = "sim"))]
 pub use sim_disk::{Call, Effect, Fault, Lasts, Locks, SimDisk};
+pub use verify::verify;
 
 /// The embedded store.
 pub struct RedbStore {
@@ -84,9 +90,27 @@ impl RedbStore {
     ///
     /// # Errors
     /// `InUse` names who has it open. `Path` says what is wrong with the place and what to do. `Damaged` and `Newer` leave
-    /// the file as it is.
+    /// the file as it is, unless `OnDamage::MoveAside` says otherwise of a damaged one.
     pub fn open(path: impl AsRef<Path>, options: StoreOptions, opening: Opening) -> Result<Self, OpenError> {
         let file = StoreFile::open(path.as_ref(), &options)?;
+        let again = file.try_clone().map_err(|source| file::failed(file.path(), source))?;
+        let result = Self::open_file(file, options.clone(), opening.clone());
+        let (OnDamage::MoveAside, Err(OpenError::Damaged { detail, .. })) = (options.on_damage, &result)
+        else {
+            return result;
+        };
+        let moved = again.move_aside(&options).map_err(|source| file::failed(again.path(), source))?;
+        let mut store = Self::open_file(StoreFile::open(again.path(), &options)?, options, opening)?;
+        if let Some(to) = moved {
+            // It is no news that the store is gone: this finding says where it is.
+            store.facts.findings.retain(|finding| !matches!(finding, Finding::Vanished { .. }));
+            let (to, detail) = (to.display().to_string(), detail.clone());
+            store.facts.notice(Finding::MovedAside { to, detail });
+        }
+        Ok(store)
+    }
+
+    fn open_file(file: StoreFile, options: StoreOptions, opening: Opening) -> Result<Self, OpenError> {
         let path = file.path().to_owned();
         let store = Self::open_on(Box::new(file), options, opening)?;
         if store.created() {
@@ -121,8 +145,8 @@ impl RedbStore {
         let opened = plan.open()?;
         let adopted = plan.adopt(&opened.database)?;
         let mut facts = StoreFacts::new("redb", medium.place(), adopted.uuid, adopted.epoch);
-        facts.findings = opened.findings;
-        facts.findings.extend(compare(before, adopted.uuid, adopted.epoch));
+        let compared = compare(before, adopted.uuid, adopted.epoch);
+        opened.findings.into_iter().chain(compared).for_each(|finding| facts.notice(finding));
         (note.uuid, note.epoch) = (adopted.uuid, adopted.epoch);
         let mut store = Self {
             acknowledged: adopted.volatile.counters.commit,
@@ -169,7 +193,7 @@ impl RedbStore {
 
     fn leave_note(&mut self) {
         if let Err(error) = self.medium.set_owner(&self.note) {
-            self.facts.findings.push(Finding::NoNote(error.to_string()));
+            self.facts.notice(Finding::NoNote(error.to_string()));
         }
     }
 

@@ -13,7 +13,7 @@ use super::backend::{Counted, Ledger};
 use super::contain::{Mishap, contain, put_away};
 use super::inspect::{Found, Locked, Refusal};
 use super::medium::{Guarded, Medium};
-use super::options::{Durability, StoreOptions};
+use super::options::{Durability, Exclusion, StoreOptions};
 use super::owner::Owner;
 use super::tables::WriteTables;
 use crate::error::OpenError;
@@ -83,9 +83,17 @@ impl Plan<'_> {
 
     /// Judges the file, wipes what was half-created, and guards what is to be recovered. Answers its length too.
     fn prepare(&self, findings: &mut Vec<Finding>) -> Result<(Option<Guarded>, u64), OpenError> {
-        let locked = Locked::take(self.medium).map_err(|refusal| match refusal {
+        if let (Exclusion::ByLock, Some(kind)) = (self.options.exclusion, self.medium.network()) {
+            return Err(self.refuse(format!(
+                "it is on a network file system ({kind}), where neither locks nor syncs can be relied on; put the store on a \
+                 local disk, or open with `Exclusion::Promised` if one process alone ever opens it"
+            )));
+        }
+        let locked = Locked::take(self.medium, self.options.exclusion).map_err(|refusal| match refusal {
             Refusal::InUse => self.in_use(),
-            Refusal::NoLocks(what) => self.refuse(format!("{what}; put the store on a local disk")),
+            Refusal::NoLocks(what) => self.refuse(format!(
+                "{what}; put the store on a local disk, or open with `Exclusion::Promised` if one process alone ever opens it"
+            )),
             Refusal::Io(error) => self.io(error),
         })?;
         // A note of epoch 0 was left by a creation that did not come to its end.
@@ -127,6 +135,7 @@ impl Plan<'_> {
                 Ok((guarded, bytes))
             }
             Found::Zeros => Err(self.damaged("it begins with zeros where the mark of a store stands")),
+            Found::Foreign if complete => Err(self.damaged("the mark of a store, which it was, is gone")),
             Found::Foreign => Err(self.refuse("it is a file of another kind; name another file")),
         }
     }

@@ -16,6 +16,10 @@ pub struct StoreOptions {
     pub integrity: Integrity,
     /// Whether the store may stand in a directory that others can write.
     pub directory: Directory,
+    /// Who makes sure that one process at a time has it open.
+    pub exclusion: Exclusion,
+    /// What opening does with a file that is damaged.
+    pub on_damage: OnDamage,
 }
 
 impl Default for StoreOptions {
@@ -26,6 +30,8 @@ impl Default for StoreOptions {
             reserve_bytes: 1 << 20,
             integrity: Integrity::WhenSmall,
             directory: Directory::Own,
+            exclusion: Exclusion::ByLock,
+            on_damage: OnDamage::Refuse,
         }
     }
 }
@@ -70,6 +76,28 @@ pub enum Directory {
     Own,
     /// In any.
     Shared,
+}
+
+/// Who makes sure that one process at a time has the store open: what is found running in it is taken for an orphan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exclusion {
+    /// A file lock, which has been tried. A network file system is refused, since another machine may not see the lock and
+    /// since its syncs may promise what its server does not keep; so is one without locks.
+    ByLock,
+    /// The application, by whatever means: any file system is taken, and one whose locks do not work.
+    Promised,
+}
+
+/// What opening does with a file that is damaged beyond what a power cut leaves. It is never deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnDamage {
+    /// Refuses, and leaves it as it is.
+    Refuse,
+    /// Renames it to `<path>.damaged-1`, or the first number that is free, and starts with an empty store. The findings say
+    /// so, and `salvage` gets out of it what can be read. A file that nothing tells to be a store is refused all the same.
+    MoveAside,
 }
 
 /// What a store asks of the world when it is opened: time and randomness come in as parameters.

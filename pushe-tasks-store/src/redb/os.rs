@@ -47,6 +47,10 @@ mod imp {
         OpenOptions::new().read(true).write(true).custom_flags(flags()).open(path)
     }
 
+    pub(in super::super) fn open_reading(path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).custom_flags(flags()).open(path)
+    }
+
     /// Creates a file for its owner alone; what stands there already, a link too, is an error.
     pub(in super::super) fn create_new(path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -153,6 +157,10 @@ mod imp {
         OpenOptions::new().read(true).write(true).open(path)
     }
 
+    pub(in super::super) fn open_reading(path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).open(path)
+    }
+
     pub(in super::super) fn create_new(path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).open(path)
     }
@@ -192,5 +200,5 @@ mod imp {
 
 pub(super) use imp::{
     Identity, check_directory, check_file, create_new, drop_cache, identity, lock_holder, met_a_link, open,
-    open_existing, program_of, room, sync_directory,
+    open_existing, open_reading, program_of, room, sync_directory,
 };

@@ -182,15 +182,15 @@ impl RedbStore {
         }
         // Bodies live on, whatever became of the file; what is not kept is taken back on the way.
         adopted.volatile.inherit(std::mem::take(&mut self.volatile));
-        let findings = &mut self.facts.findings;
+        let facts = &mut self.facts;
         if let Some(trouble) = trouble {
-            findings.push(Finding::Reopened { after: trouble.text });
+            facts.notice(Finding::Reopened { after: trouble.text });
         }
         if !alone {
-            findings.push(Finding::OpenedElsewhere);
+            facts.notice(Finding::OpenedElsewhere);
         }
         if commit < self.acknowledged {
-            findings.push(Finding::Lost { acknowledged: self.acknowledged, found: commit });
+            facts.notice(Finding::Lost { acknowledged: self.acknowledged, found: commit });
         }
         self.volatile = adopted.volatile;
         self.acknowledged = commit;

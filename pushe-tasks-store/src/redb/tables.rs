@@ -18,7 +18,12 @@ use crate::tables::{Entry, Rows, Table, TableError, Tables, TablesMut, Visit};
 type Bytes = &'static [u8];
 
 const fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
-    TableDefinition::new(match table {
+    TableDefinition::new(name_of(table))
+}
+
+/// What a table is called in the file.
+pub(super) const fn name_of(table: Table) -> &'static str {
+    match table {
         Table::Meta => "meta",
         Table::Lanes => "lanes",
         Table::Records => "records",
@@ -27,7 +32,7 @@ const fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
         Table::Ids => "ids",
         Table::Errors => "errors",
         Table::Outputs => "outputs",
-    })
+    }
 }
 
 /// The first thing that went wrong in a transaction.

@@ -14,6 +14,10 @@ use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
 use crate::wire::Damage;
 
+/// How many findings are kept.
+#[cfg(feature = "redb")]
+const FINDINGS: usize = 64;
+
 /// What a store says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,14 +32,28 @@ pub struct StoreFacts {
     pub epoch: u64,
     /// Whether it works.
     pub health: StoreHealth,
-    /// What is worth telling of its openings, oldest first.
+    /// What is worth telling of its openings, oldest first: the last 64.
     pub findings: Vec<Finding>,
+    /// How many findings there have been.
+    pub noticed: u64,
 }
 
 impl StoreFacts {
     /// The facts of a store of this kind.
     pub const fn new(kind: &'static str, place: String, uuid: [u8; 16], epoch: u64) -> Self {
-        Self { kind, place, uuid, epoch, health: StoreHealth::Healthy, findings: Vec::new() }
+        Self { kind, place, uuid, epoch, health: StoreHealth::Healthy, findings: Vec::new(), noticed: 0 }
+    }
+
+    /// Adds a finding. Where there are too many, the oldest reopening goes, and else the oldest of all.
+    #[cfg(feature = "redb")]
+    pub(crate) fn notice(&mut self, finding: Finding) {
+        if self.findings.len() >= FINDINGS {
+            let reopening = |finding: &Finding| matches!(finding, Finding::Reopened { .. });
+            let oldest = self.findings.iter().position(reopening).unwrap_or(0);
+            self.findings.remove(oldest);
+        }
+        self.findings.push(finding);
+        self.noticed += 1;
     }
 }
 

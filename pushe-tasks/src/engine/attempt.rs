@@ -86,7 +86,7 @@ async fn watched(body: BodyFuture, signal: &StopSignal) -> Ended {
     }
 }
 
-fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     // What the body leaves behind half-done is dropped with it and seen by nobody.
     catch_unwind(AssertUnwindSafe(run))
 }

@@ -32,6 +32,10 @@ pub(crate) enum Refusal {
     /// The engine has stopped.
     #[error("the scheduler has been shut down; schedule before that, or start a new one")]
     Stopped,
+    /// The calling thread is the writer's, in the middle of a transaction of the application.
+    #[cfg(feature = "redb")]
+    #[error("a transaction of this scheduler is under way on this thread; use `schedule_in` there")]
+    WithinTransaction,
 }
 
 /// Where the answer to a request goes; until then it keeps the room that its request takes.
@@ -53,10 +57,12 @@ impl<T> Reply<T> {
 }
 
 /// What the writer is asked to do.
-#[derive(Debug)]
 pub(crate) enum Request {
     /// Verbs that change the store: they share a transaction with all that wait beside them.
     Write(Write),
+    /// A transaction of the application, which shares it with nobody.
+    #[cfg(feature = "redb")]
+    Transact(Box<dyn super::transact::Transact>),
     /// Looks at what is durable, after the writes that wait beside it.
     Read(Read),
     /// The dispatcher lets more or less be claimed.
@@ -65,6 +71,20 @@ pub(crate) enum Request {
     Wake,
     /// No more requests will come: carry out what waits and end.
     Finish,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Write(write) => f.debug_tuple("Write").field(write).finish(),
+            #[cfg(feature = "redb")]
+            Self::Transact(_) => f.write_str("Transact"),
+            Self::Read(read) => f.debug_tuple("Read").field(read).finish(),
+            Self::Credit(update) => f.debug_tuple("Credit").field(update).finish(),
+            Self::Wake => f.write_str("Wake"),
+            Self::Finish => f.write_str("Finish"),
+        }
+    }
 }
 
 /// A verb that changes the store.

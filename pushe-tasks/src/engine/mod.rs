@@ -14,6 +14,7 @@ mod credit;
 mod dispatcher;
 mod driver;
 pub(crate) mod executor;
+mod findings;
 mod isolation;
 mod lanes;
 mod live;
@@ -32,6 +33,8 @@ mod starting;
 mod tasks;
 #[cfg(test)]
 mod traces;
+#[cfg(feature = "redb")]
+pub(crate) mod transact;
 mod trouble;
 mod verb;
 mod watch;
@@ -44,3 +47,4 @@ pub use driver::Driver;
 #[cfg(not(feature = "testing"))]
 pub(crate) use driver::Driver;
 pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};
+pub(crate) use findings::tell_findings;

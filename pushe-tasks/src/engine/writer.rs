@@ -15,6 +15,7 @@ use pushe_tasks_store::{
 };
 
 use super::credit::Credit;
+use super::findings::tell_findings;
 use super::mailbox::Mailbox;
 use super::message::{Event, Read, Refusal, Reply, Request, Write};
 use super::verb::{self, Done};
@@ -31,6 +32,8 @@ pub(crate) struct Writer {
     events: Arc<Mailbox<Event>>,
     clock: Arc<dyn Clock>,
     figures: Arc<WriterFigures>,
+    /// How many findings of the store are in the log.
+    told: u64,
     /// Settles and releases whose commit failed: they go first into the next group.
     held: Vec<Write>,
     /// A commit failed, and the store may have been opened anew since: it is asked what it holds now.
@@ -80,8 +83,10 @@ impl Writer {
         clock: Arc<dyn Clock>,
         figures: Arc<WriterFigures>,
     ) -> Self {
+        let told = store.facts().noticed;
         Self {
             store,
+            told,
             intake: Intake::new(requests),
             events,
             clock,
@@ -115,10 +120,15 @@ impl Writer {
                 let _ = self.commit(Group::All);
             }
         }
+        #[cfg(feature = "redb")]
+        for job in std::mem::take(&mut self.intake.transactions) {
+            self.transact(job);
+        }
         for read in std::mem::take(&mut self.intake.reads) {
             self.read(read);
         }
-        if !self.intake.writes.is_empty() {
+        self.told = tell_findings(self.store.facts(), self.told);
+        if self.intake.has_more() {
             Next::Again
         } else if self.intake.finishing {
             Next::End
@@ -204,6 +214,40 @@ impl Writer {
         }
     }
 
+    /// Carries out a transaction of the application alone, so that nobody shares its fate; what it has made ready is claimed
+    /// in the next group.
+    #[cfg(feature = "redb")]
+    fn transact(&mut self, mut job: Box<dyn super::transact::Transact>) {
+        if self.estranged || self.short_of_room {
+            self.intake.writes.splice(0..0, self.held.drain(..));
+            if self.short_of_room {
+                self.commit_ends_first();
+            } else if let Err(error) = self.commit(Group::All) {
+                return job.answer(Err(error));
+            }
+            if self.short_of_room && self.open_attempts > 0 {
+                return job.answer(Err(StoreError::Full));
+            }
+        }
+        let now = self.clock.wall();
+        match self.store.transact(&mut |verbs, tables| job.run(verbs, tables, now)) {
+            Ok(Some(changes)) => {
+                self.intake.woken |= !changes.moves.is_empty();
+                self.publish(Vec::new(), Vec::new(), changes);
+                job.answer(Ok(true));
+            }
+            Ok(None) => job.answer(Ok(false)),
+            Err(StoreError::Unsupported) => job.answer(Err(StoreError::Unsupported)),
+            Err(error) => {
+                tracing::error!(%error, "a transaction of the application failed");
+                self.estranged = true;
+                self.short_of_room |= matches!(error, StoreError::Full);
+                let _ = self.events.send(Event::StoreTrouble(error.clone()));
+                job.answer(Err(error));
+            }
+        }
+    }
+
     fn publish(&mut self, done: Vec<Done>, claimed: Vec<Claimed>, mut changes: Changes) {
         if std::mem::take(&mut self.estranged) {
             let _ = self.store.read(&mut |look| recount(look, &mut changes));
@@ -281,6 +325,8 @@ struct Intake {
     /// Taken from the mailbox, not yet sorted; empty between calls of `gather`.
     unsorted: Vec<Request>,
     writes: Vec<Write>,
+    #[cfg(feature = "redb")]
+    transactions: Vec<Box<dyn super::transact::Transact>>,
     reads: Vec<Read>,
     credit: Credit,
     /// Something may be claimed that could not be before.
@@ -294,6 +340,8 @@ impl Intake {
             requests,
             unsorted: Vec::new(),
             writes: Vec::new(),
+            #[cfg(feature = "redb")]
+            transactions: Vec::new(),
             reads: Vec::new(),
             credit: Credit::default(),
             woken: false,
@@ -307,6 +355,8 @@ impl Intake {
         for request in self.unsorted.drain(..) {
             match request {
                 Request::Write(write) => self.writes.push(write),
+                #[cfg(feature = "redb")]
+                Request::Transact(job) => self.transactions.push(job),
                 Request::Read(read) => self.reads.push(read),
                 Request::Wake => self.woken = true,
                 Request::Finish => {
@@ -320,6 +370,15 @@ impl Intake {
                 }
             }
         }
+    }
+
+    /// Whether something has come in since, or a transaction has made work ready.
+    fn has_more(&self) -> bool {
+        #[cfg(feature = "redb")]
+        if !self.transactions.is_empty() {
+            return true;
+        }
+        self.woken || !self.writes.is_empty()
     }
 
     fn wants_commit(&mut self) -> bool {

@@ -141,6 +141,10 @@ impl Medium for SimDisk {
         self.handle().map(Some)
     }
 
+    fn network(&self) -> Option<String> {
+        self.state().network.clone()
+    }
+
     fn guard(&self) -> io::Result<Guarded> {
         // What could be written has been or never will be: a sync, then the cache is what the disk holds.
         let handle = self.handle()?;

@@ -113,6 +113,7 @@ struct State {
     handle: u64,
     locks: Vec<(u64, u64, u64, bool)>,
     lock_kind: Locks,
+    network: Option<String>,
     frozen_at: u64,
     owner: Option<Owner>,
     problem: Option<String>,
@@ -145,6 +146,7 @@ impl SimDisk {
             handle: 0,
             locks: Vec::new(),
             lock_kind: Locks::Work,
+            network: None,
             frozen_at: u64::MAX,
             owner: None,
             problem: None,
@@ -275,6 +277,11 @@ impl SimDisk {
                 *byte ^= mask;
             }
         }
+    }
+
+    /// Lets the disk be one of a network, of this kind.
+    pub fn set_network(&self, kind: &str) {
+        self.state().network = Some(kind.to_owned());
     }
 
     /// How locks behave from now on.

@@ -5,6 +5,7 @@ mod cuts;
 mod faults;
 mod openings;
 mod places;
+mod rot;
 
 use std::collections::BTreeSet;
 use std::path::Path;

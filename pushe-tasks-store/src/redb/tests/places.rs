@@ -193,3 +193,97 @@ fn locks_that_do_not_work_are_refused() {
         assert_eq!(disk.image().len(), 0);
     }
 }
+
+#[test]
+fn fault_22_a_network_file_system_is_refused_unless_one_process_is_promised() {
+    let disk = SimDisk::new(1);
+    disk.set_network("nfs");
+    let error = open_sim(&disk).unwrap_err().to_string();
+    assert!(error.contains("network file system (nfs)") && error.contains("Exclusion::Promised"), "{error}");
+    assert_eq!(disk.image().len(), 0);
+    let promised = StoreOptions { exclusion: Exclusion::Promised, ..StoreOptions::default() };
+    for locks in [Locks::Work, Locks::Pretend, Locks::Unsupported] {
+        disk.set_locks(locks);
+        let mut store = RedbStore::open_on(Box::new(disk.clone()), promised.clone(), opening(1)).unwrap();
+        enqueue(&mut store, 1).unwrap();
+        if locks == Locks::Work {
+            let second = RedbStore::open_on(Box::new(disk.clone()), promised.clone(), opening(1));
+            assert!(matches!(second, Err(OpenError::InUse { .. })), "a lock that works still counts");
+        }
+    }
+}
+
+/// A store of 50 pieces whose file has been spoilt in this way.
+fn spoilt(path: &Path, spoil: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut store = open(path).unwrap();
+    for n in 0..50 {
+        enqueue_sized(&mut store, n, 1000).unwrap();
+    }
+    drop(store);
+    let mut bytes = fs::read(path).unwrap();
+    spoil(&mut bytes);
+    fs::write(path, &bytes).unwrap();
+    bytes
+}
+
+type Spoil = fn(&mut Vec<u8>);
+
+#[test]
+fn fault_17_a_damaged_file_is_moved_aside_when_asked_for_and_never_deleted() {
+    let aside = StoreOptions { on_damage: OnDamage::MoveAside, ..StoreOptions::default() };
+    let cases: [(&str, Spoil); 4] = [
+        ("half", |bytes| bytes.truncate(bytes.len() / 8192 * 4096)),
+        ("zeros", |bytes| bytes.fill(0)),
+        ("another mark", |bytes| bytes[..9].fill(b'x')),
+        ("roots", |bytes| bytes[64..320].fill(9)),
+    ];
+    for (name, spoil) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tasks.redb");
+        let bytes = spoilt(&path, spoil);
+        let refused = open(&path).unwrap_err();
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{name}: {refused:?}");
+        fs::write(directory.path().join("tasks.redb.damaged-1"), "an older one").unwrap();
+        let mut store = RedbStore::open(&path, aside.clone(), opening(2)).unwrap();
+        let [Finding::Created, Finding::MovedAside { to, .. }] = &store.facts().findings[..] else {
+            panic!("{name}: {:?}", store.facts())
+        };
+        assert!(to.ends_with("tasks.redb.damaged-2"), "{to}");
+        assert!(fs::read(to).unwrap() == bytes, "{name}: nothing of it is lost");
+        assert_eq!(fs::read(directory.path().join("tasks.redb.damaged-1")).unwrap(), b"an older one");
+        enqueue(&mut store, 1).unwrap();
+        drop(store);
+        assert_eq!(ids(&mut RedbStore::open(&path, aside.clone(), opening(3)).unwrap(), &[]).len(), 1);
+    }
+}
+
+#[test]
+fn fault_17_what_nothing_tells_to_be_a_store_is_never_moved() {
+    let aside = StoreOptions { on_damage: OnDamage::MoveAside, ..StoreOptions::default() };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("diary.txt");
+    fs::write(&path, "my diary").unwrap();
+    let refused = RedbStore::open(&path, aside, opening(1)).unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Path { problem, .. } if problem.contains("another kind")),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), b"my diary");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_store_that_is_open_is_not_moved_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tasks.redb");
+    let mut store = open(&path).unwrap();
+    enqueue(&mut store, 1).unwrap();
+    let file = StoreFile::open(&path, &StoreOptions::default()).unwrap();
+    assert_eq!(file.move_aside(&StoreOptions::default()).unwrap(), None, "it is locked");
+    drop(store);
+    let other = directory.path().join("other");
+    fs::rename(&path, &other).unwrap();
+    fs::write(&path, "another opener's").unwrap();
+    assert_eq!(file.move_aside(&StoreOptions::default()).unwrap(), None, "its place is taken");
+    assert_eq!(fs::read(&path).unwrap(), b"another opener's");
+}
