@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pushe_tasks_store::{Filter, Target, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{Filter, StoreFacts, Target, WorkId, WorkState, WorkView};
 use tokio::sync::oneshot;
 
 use crate::builder::SchedulerBuilder;
@@ -263,7 +263,7 @@ impl TaskScheduler {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Health(reply))?;
         let engine = answer.await.map_err(|_| CallError::Stopped)?;
-        let facts = self.request(|reply| Request::Read(Read::Facts(reply))).await?;
+        let facts = self.store_facts().await?;
         let store = match (&facts.health, engine.trouble) {
             // What the engine has met says more than that all is well again by now.
             (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
@@ -283,6 +283,25 @@ impl TaskScheduler {
             callers_waiting: shared.room.waiting(),
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })
+    }
+
+    /// What the store says of itself; while a group is with a slow disk, what it last said.
+    async fn store_facts(&self) -> Result<StoreFacts, CallError> {
+        let shared = self.shared();
+        let last = || {
+            let known = shared.figures.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            known.unwrap_or_else(|| shared.facts.clone())
+        };
+        let mut committing = shared.figures.committing.subscribe();
+        if *committing.borrow() {
+            return Ok(last());
+        }
+        let asked = self.request(|reply| Request::Read(Read::Facts(reply)));
+        tokio::select! {
+            biased;
+            facts = asked => Ok(facts?),
+            Ok(_) = committing.wait_for(|committing| *committing) => Ok(last()),
+        }
     }
 
     /// Stops in order: claims nothing more, tells running bodies to stop, waits `grace`, gives their attempts back, and

@@ -183,7 +183,7 @@ async fn fault_11_a_million_calls_against_a_slow_disk_wait_and_no_settle_starves
     }
     // One group is with the disk; behind it the room is full, and all others wait outside.
     let health = world.until(|health| health.callers_waiting == CALLERS - MOST).await;
-    assert!(health.queue_depth <= MOST, "{}", health.queue_depth);
+    assert!(health.queue_depth <= MOST + 16, "{}", health.queue_depth);
     assert_eq!(scheduled.load(Ordering::Relaxed), 0);
 
     // The body ends now: its settle stands in no line, and is durable with the next group.
@@ -230,7 +230,7 @@ async fn large_calls_fill_the_room_by_their_bytes() {
         );
     }
     let health = world.until(|health| health.callers_waiting == 200 - 63).await;
-    assert!(health.queue_depth <= 63, "{}", health.queue_depth);
+    assert!(health.queue_depth <= 63 + 16, "{}", health.queue_depth);
     world.sluice.let_through(u64::MAX / 2);
     while let Some(ended) = callers.join_next().await {
         ended.unwrap();
@@ -294,10 +294,13 @@ async fn reports_of_progress_wait_for_room_of_their_own() {
     let world = World::new().await;
     let body = world.body(5_000).await;
     world.stage.gate.add_permits(1);
-    // The disk holds the first group of reports; the body waits with the others.
-    let health = world.until(|health| health.queue_depth > 0).await;
-    assert!(health.queue_depth <= MOST + 16, "{}", health.queue_depth);
-    assert_eq!(health.callers_waiting, 0);
+    // The disk holds the first group of reports; the body waits with the others, however long it is given to report them.
+    for _ in 0..2_000 {
+        let health = world.scheduler.health().await.unwrap();
+        assert!(health.queue_depth <= MOST + 16, "{}", health.queue_depth);
+        assert_eq!(health.callers_waiting, 0);
+        tokio::task::yield_now().await;
+    }
     world.sluice.let_through(u64::MAX / 2);
     assert_eq!(
         soon("the end of the work", world.scheduler.wait(body.id())).await.unwrap(),

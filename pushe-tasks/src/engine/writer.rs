@@ -6,18 +6,21 @@
 //! Invariant: nobody is told of anything before the commit that holds it is durable, and a settle that could not be
 //! committed is held and tried again, so that the body of an ended attempt does not run twice while the process lives.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreHealth, VerbError, Verbs, WallTime,
+    Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreFacts, StoreHealth, VerbError, Verbs,
+    WallTime,
 };
+
+use tokio::sync::watch;
 
 use super::credit::Credit;
 use super::mailbox::Mailbox;
 use super::message::{Event, Read, Refusal, Reply, Request, Write};
-use super::verb::{self, Done};
+use super::verb::{self, Applied, Done};
 use crate::clock::Clock;
 
 /// How often one group looks for late arrivals before it commits: enough to catch those whom the last answers woke, few
@@ -59,6 +62,16 @@ pub(crate) struct WriterFigures {
     pub(crate) verbs: AtomicU64,
     /// Settles that wait for the store to work again.
     pub(crate) held: AtomicU64,
+    /// What the store was last found to say of itself; `None` before it was asked.
+    pub(crate) facts: Mutex<Option<StoreFacts>>,
+    /// Whether a group is with the store: until it is durable, the writer answers nobody.
+    pub(crate) committing: watch::Sender<bool>,
+}
+
+impl WriterFigures {
+    fn note_facts(&self, facts: &StoreFacts) {
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts.clone());
+    }
 }
 
 /// What a writer does next.
@@ -107,6 +120,14 @@ impl Writer {
     /// Carries out what waits: at most one write transaction, and then the reads.
     pub(crate) fn step(&mut self) -> Next {
         self.intake.gather();
+        // How the store is can be told at once; with a slow disk this is what somebody wants to know.
+        let (asks, reads): (Vec<_>, Vec<_>) = std::mem::take(&mut self.intake.reads)
+            .into_iter()
+            .partition(|read| matches!(read, Read::Facts(_)));
+        for ask in asks {
+            self.read(ask);
+        }
+        self.intake.reads = reads;
         if self.intake.wants_commit() {
             self.intake.writes.splice(0..0, self.held.drain(..));
             if self.short_of_room {
@@ -164,13 +185,16 @@ impl Writer {
         let (intake, estranged) = (&mut self.intake, self.estranged);
         #[cfg(pushe_planted)]
         let events = Arc::clone(&self.events);
+        self.figures.committing.send_replace(true);
         let result = self.store.write(&mut |verbs| {
             if estranged {
                 rescue_unowned(verbs, now);
             }
             for _ in 0..LATE_LOOKS {
                 let writes = std::mem::take(&mut intake.writes);
-                verb::apply_all(verbs, writes, now, &mut done);
+                let credit = (group == Group::All && !intake.finishing).then_some(&mut intake.credit);
+                let (done, claimed) = (&mut done, &mut claimed);
+                verb::apply_all(verbs, writes, now, &mut Applied { done, claimed, credit });
                 if group == Group::Ends {
                     break;
                 }
@@ -184,20 +208,21 @@ impl Writer {
                 done.drain(..).for_each(|done| done.answer(&events));
             }
             if group == Group::All {
-                claimed = intake.claim(verbs, now);
+                claimed.extend(intake.claim(verbs, now));
             }
             #[cfg(pushe_planted)]
             if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ClaimAfterRun) {
-                intake.credit.spend(&claimed);
                 let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
             }
         });
+        self.figures.committing.send_replace(false);
         match result {
             Ok(changes) => {
                 self.publish(done, claimed, changes);
                 Ok(())
             }
             Err(error) => {
+                self.intake.credit.refund(&claimed);
                 self.refuse(done, error.clone());
                 Err(error)
             }
@@ -213,7 +238,6 @@ impl Writer {
         self.figures.held.store(0, Ordering::Relaxed);
         let settled = done.iter().filter(|done| done.is_settle()).count() as u64;
         self.open_attempts = (self.open_attempts + claimed.len() as u64).saturating_sub(settled);
-        self.intake.credit.spend(&claimed);
         // The dispatcher first: a body is nearer to its start than a caller to its next call.
         let _ = self.events.send(Event::Committed(changes, claimed));
         for done in done {
@@ -228,6 +252,7 @@ impl Writer {
         let refused = done.into_iter().map(Done::into_write).chain(unseen);
         self.held.extend(refused.filter_map(|write| verb::refuse(write, &error, &self.events)));
         self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
+        self.figures.note_facts(self.store.facts());
         self.estranged = true;
         self.short_of_room |= matches!(error, StoreError::Full);
         let _ = self.events.send(Event::StoreTrouble(error));
@@ -241,6 +266,7 @@ impl Writer {
             Read::Facts(reply) => {
                 // Whether it works, and still stands in its place, shows when it is asked to write.
                 let _ = self.store.write(&mut |_| ());
+                self.figures.note_facts(self.store.facts());
                 reply.send(Ok(self.store.facts().clone()));
             }
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
@@ -331,6 +357,8 @@ impl Intake {
         if self.finishing {
             return Vec::new();
         }
-        verbs.claim(self.credit.request(now)).unwrap_or_default()
+        let claimed = verbs.claim(self.credit.request(now)).unwrap_or_default();
+        self.credit.spend(&claimed);
+        claimed
     }
 }
