@@ -25,6 +25,9 @@ use crate::receipt::Receipt;
 use crate::schedule::{Schedule, enqueue};
 use crate::task::Task;
 
+/// A store that says nothing for so long is not well.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// The engine that a call uses where it names none.
 static DEFAULT: Mutex<Option<TaskScheduler>> = Mutex::new(None);
 
@@ -255,7 +258,20 @@ impl TaskScheduler {
         answer.await.map_err(|_| CallError::Stopped)
     }
 
+    /// What the store says of itself, and whether it was silent: then it is what it said when it was opened.
+    async fn store_facts(&self) -> Result<(StoreFacts, bool), CallError> {
+        let shared = self.shared();
+        let enough = shared.clock.mono().plus(STORE_ANSWERS_WITHIN);
+        tokio::select! {
+            biased;
+            facts = self.request(|reply| Request::Read(Read::Facts(reply))) => Ok((facts?, false)),
+            () = shared.clock.sleep_until(enough) => Ok((shared.facts.clone(), true)),
+        }
+    }
+
     /// How this scheduler is.
+    ///
+    /// It answers although the store hangs: a store that has said nothing for 1 s is `Degraded`.
     ///
     /// # Errors
     /// [`CallError::Stopped`].
@@ -263,8 +279,11 @@ impl TaskScheduler {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Health(reply))?;
         let engine = answer.await.map_err(|_| CallError::Stopped)?;
-        let facts = self.store_facts().await?;
+        let (facts, silent) = self.store_facts().await?;
         let store = match (&facts.health, engine.trouble) {
+            (StoreHealth::Healthy, None) if silent => {
+                StoreHealth::Degraded(format!("it has not answered for {STORE_ANSWERS_WITHIN:?}"))
+            }
             // What the engine has met says more than that all is well again by now.
             (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
             (health, _) => health.clone(),
@@ -283,25 +302,6 @@ impl TaskScheduler {
             callers_waiting: shared.room.waiting(),
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })
-    }
-
-    /// What the store says of itself; while a group is with a slow disk, what it last said.
-    async fn store_facts(&self) -> Result<StoreFacts, CallError> {
-        let shared = self.shared();
-        let last = || {
-            let known = shared.figures.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            known.unwrap_or_else(|| shared.facts.clone())
-        };
-        let mut committing = shared.figures.committing.subscribe();
-        if *committing.borrow() {
-            return Ok(last());
-        }
-        let asked = self.request(|reply| Request::Read(Read::Facts(reply)));
-        tokio::select! {
-            biased;
-            facts = asked => Ok(facts?),
-            Ok(_) = committing.wait_for(|committing| *committing) => Ok(last()),
-        }
     }
 
     /// Stops in order: claims nothing more, tells running bodies to stop, waits `grace`, gives their attempts back, and

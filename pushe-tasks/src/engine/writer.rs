@@ -6,16 +6,13 @@
 //! Invariant: nobody is told of anything before the commit that holds it is durable, and a settle that could not be
 //! committed is held and tried again, so that the body of an ended attempt does not run twice while the process lives.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreFacts, StoreHealth, VerbError, Verbs,
-    WallTime,
+    Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreHealth, VerbError, Verbs, WallTime,
 };
-
-use tokio::sync::watch;
 
 use super::credit::Credit;
 use super::mailbox::Mailbox;
@@ -62,16 +59,6 @@ pub(crate) struct WriterFigures {
     pub(crate) verbs: AtomicU64,
     /// Settles that wait for the store to work again.
     pub(crate) held: AtomicU64,
-    /// What the store was last found to say of itself; `None` before it was asked.
-    pub(crate) facts: Mutex<Option<StoreFacts>>,
-    /// Whether a group is with the store: until it is durable, the writer answers nobody.
-    pub(crate) committing: watch::Sender<bool>,
-}
-
-impl WriterFigures {
-    fn note_facts(&self, facts: &StoreFacts) {
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts.clone());
-    }
 }
 
 /// What a writer does next.
@@ -185,7 +172,6 @@ impl Writer {
         let (intake, estranged) = (&mut self.intake, self.estranged);
         #[cfg(pushe_planted)]
         let events = Arc::clone(&self.events);
-        self.figures.committing.send_replace(true);
         let result = self.store.write(&mut |verbs| {
             if estranged {
                 rescue_unowned(verbs, now);
@@ -215,7 +201,6 @@ impl Writer {
                 let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
             }
         });
-        self.figures.committing.send_replace(false);
         match result {
             Ok(changes) => {
                 self.publish(done, claimed, changes);
@@ -252,7 +237,6 @@ impl Writer {
         let refused = done.into_iter().map(Done::into_write).chain(unseen);
         self.held.extend(refused.filter_map(|write| verb::refuse(write, &error, &self.events)));
         self.figures.held.store(self.held.len() as u64, Ordering::Relaxed);
-        self.figures.note_facts(self.store.facts());
         self.estranged = true;
         self.short_of_room |= matches!(error, StoreError::Full);
         let _ = self.events.send(Event::StoreTrouble(error));
@@ -266,7 +250,6 @@ impl Writer {
             Read::Facts(reply) => {
                 // Whether it works, and still stands in its place, shows when it is asked to write.
                 let _ = self.store.write(&mut |_| ());
-                self.figures.note_facts(self.store.facts());
                 reply.send(Ok(self.store.facts().clone()));
             }
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),

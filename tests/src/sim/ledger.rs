@@ -292,7 +292,10 @@ impl Ledger {
             return false;
         }
         self.living.remove(&token);
-        self.note(format!("body of {token} ended: {ended:?}"));
+        // Bodies that a runtime drops at its end are dropped in an order of its own, which is no part of the trace.
+        if ended != Ended::Dropped {
+            self.note(format!("body of {token} ended: {ended:?}"));
+        }
         if let Some(run) = self.pieces[token].runs.last_mut() {
             run.ended = Some((ended, wall, mono));
         }

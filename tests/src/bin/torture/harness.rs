@@ -101,6 +101,13 @@ impl Application {
         }
     }
 
+    /// Stops it with SIGSTOP: nothing of it runs any more, and nothing ends.
+    pub(crate) fn stop(&self) -> Result<(), String> {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::STOP)
+            .map_err(|error| format!("it cannot be stopped: {error}"))
+    }
+
     /// Kills it with SIGKILL, and hears what it had said.
     pub(crate) fn kill(mut self, ledger: &mut Ledger, figures: &mut Figures) -> Result<(), String> {
         self.child.kill().map_err(|error| format!("it cannot be killed: {error}"))?;

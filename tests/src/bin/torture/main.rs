@@ -6,11 +6,14 @@
 mod application;
 mod arguments;
 mod figures;
+mod fsync_fail;
 mod harness;
 mod kill;
 mod ledger;
+mod mount;
 #[cfg(pushe_planted)]
 mod planted;
+mod power_cut;
 mod sim;
 
 use std::process::ExitCode;
@@ -23,7 +26,9 @@ type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
 
 /// Name, cycles where the call names none, and what it does.
 const COMMANDS: &[(&str, u64, Run)] = &[
+    ("fsync-fail", 1, fsync_fail::run),
     ("kill", 200, kill::run),
+    ("power-cut", 40, power_cut::run),
     ("sim", 10_000, sim::run),
     #[cfg(pushe_planted)]
     ("planted", 1, planted::run),

@@ -51,6 +51,8 @@ pub(crate) struct Ledger {
     began: Vec<u64>,
     living: u64,
     acknowledged: u64,
+    refused: u64,
+    troubled: bool,
 }
 
 impl Ledger {
@@ -73,6 +75,16 @@ impl Ledger {
         self.acknowledged
     }
 
+    /// Calls refused or left in doubt in the application that runs now.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Whether the application that runs now was told of trouble with its store.
+    pub(crate) fn troubled(&self) -> bool {
+        self.troubled
+    }
+
     /// Bodies that live now.
     pub(crate) fn living(&self) -> u64 {
         self.living
@@ -81,7 +93,7 @@ impl Ledger {
     /// Another application begins.
     pub(crate) fn begin(&mut self) {
         self.began.clear();
-        (self.living, self.acknowledged) = (0, 0);
+        (self.living, self.acknowledged, self.refused, self.troubled) = (0, 0, 0, false);
         for piece in self.pieces.values_mut() {
             (piece.living, piece.started, piece.ended) = (false, false, false);
         }
@@ -105,13 +117,18 @@ impl Ledger {
                 piece.kept_other = number != stands;
                 self.piece(*stands, figures).acknowledged = true;
             }
-            Line::Absent(number) => self.piece(*number, figures).absent = true,
+            Line::Absent(number) => {
+                self.refused += 1;
+                self.piece(*number, figures).absent = true;
+            }
+            Line::Doubt(_) => self.refused += 1,
+            Line::Store(text) => self.troubled |= text != "healthy",
             Line::Cancelled(number) => self.piece(*number, figures).cancelled = true,
             Line::Start(number, attempt, hash) => self.start(*number, *attempt, *hash, figures),
             Line::End(number, end) => self.end(*number, *end, figures),
             Line::Done(number, state) => self.piece(*number, figures).told = Some(state.clone()),
             Line::Panic(text) => figures.wrong(Wrong::Panic, text),
-            Line::Doubt(_) | Line::Ready | Line::Store(_) | Line::Drained => {}
+            Line::Ready | Line::Drained => {}
         }
     }
 
