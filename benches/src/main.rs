@@ -11,10 +11,13 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts of a measurement are far below 2^53")]
 
+mod annotated;
 mod compare;
+mod gates;
 mod ours;
 mod raw;
 mod rows;
+mod store_work;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -40,6 +43,9 @@ fn run(mut args: Vec<String>) -> Result<ExitCode, Failure> {
         Some("compare") => compare::run(rest),
         Some("ours") => ours::run(&Asked::from_args(rest)?).and_then(|answer| said(&answer)),
         Some("raw") => raw::run(&Asked::from_args(rest)?).and_then(|answer| said(&answer)),
+        Some("gates") => gates::run(&rest),
+        Some("work") => gates::work(&rest),
+        Some("annotated") => annotated::run(&rest),
         _ => {
             Err("say `compare`, `gates` or `annotated`; the first page of `benches/RESULTS.md` shows how"
                 .into())

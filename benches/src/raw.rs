@@ -35,6 +35,7 @@ pub(crate) fn run(asked: &Asked) -> Result<Answer, Failure> {
         "redb, Durability::{:?}: one fdatasync a commit, checksummed commits",
         Durability::Immediate
     ));
+    let cpu = pushe_tasks_bench_protocol::cpu_seconds();
     let (begun, mut sent, mut commits) = (now(), 0, Latencies::default());
     let (group, most) = match asked.phase {
         Phase::A | Phase::E => (1, u64::MAX),
@@ -49,6 +50,7 @@ pub(crate) fn run(asked: &Asked) -> Result<Answer, Failure> {
         sent += group;
     }
     answer.figure("per_second", rate(sent, begun.elapsed()));
+    answer.figure("cpu_us", (pushe_tasks_bench_protocol::cpu_seconds() - cpu) * 1e6 / sent.max(1) as f64);
     answer.figure("sent", sent as f64);
     commits.tell(&mut answer, "");
     let found = database.begin_read()?.open_table(RECORDS)?.len()?;

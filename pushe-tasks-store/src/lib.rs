@@ -50,8 +50,8 @@ pub use time::WallTime;
 #[cfg(feature = "redb")]
 pub use verbs::Transact;
 pub use verbs::{
-    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved, NewWork, Policy,
-    RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts, StoredConstraint, Target,
-    Verbs, Verdict, WorkView,
+    Answers, Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved, NewWork,
+    Policy, RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts, StoredConstraint,
+    Target, Verbs, Verdict, WorkView,
 };
 pub use wire::Damage;

@@ -6,6 +6,9 @@ mod producers;
 mod running;
 mod wakeups;
 
+pub(crate) use churn::Churn;
+pub(crate) use running::{ran, stage};
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +72,9 @@ pub(crate) fn run(asked: &Asked) -> Result<Answer, Failure> {
     })
 }
 
+/// Bodies at once: the body does nothing, so that their number sets how many claims share a commit.
+const RUNNING: usize = 512;
+
 fn file(asked: &Asked) -> PathBuf {
     asked.dir.join("tasks.redb")
 }
@@ -85,10 +91,10 @@ async fn storing(file: &Path) -> Result<TaskScheduler, Failure> {
 
 /// A scheduler that runs the measured task.
 fn working(file: &Path, stage: Stage) -> SchedulerBuilder {
-    TaskScheduler::builder(file).detached().only::<Measured>().state(stage)
+    TaskScheduler::builder(file).detached().only::<Measured>().state(stage).max_running(RUNNING)
 }
 
-fn piece(number: u64) -> Schedule<Measured> {
+pub(crate) fn piece(number: u64) -> Schedule<Measured> {
     Measured::schedule(Piece::new(number).into())
 }
 

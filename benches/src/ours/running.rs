@@ -15,14 +15,14 @@ use crate::rate;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A tally of so many pieces, and the gate of their bodies.
-pub(super) fn stage(most: usize, open: bool) -> (Arc<Tally>, watch::Sender<bool>, Stage) {
+pub(crate) fn stage(most: usize, open: bool) -> (Arc<Tally>, watch::Sender<bool>, Stage) {
     let tally = Arc::new(Tally::new(most));
     let (gate, receiver) = watch::channel(open);
     (Arc::clone(&tally), gate, Stage { tally, open: receiver })
 }
 
 /// Waits until so many pieces ran.
-pub(super) async fn ran(tally: &Tally, count: u64) {
+pub(crate) async fn ran(tally: &Tally, count: u64) {
     let begun = now();
     while tally.count() < count && begun.elapsed() < PATIENCE {
         rest().await;

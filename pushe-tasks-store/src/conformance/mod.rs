@@ -27,6 +27,7 @@
 //! Invariant: a case looks at a store through its verbs alone, and ends with a check that every index agrees with the
 //! records (I15).
 
+mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
@@ -104,6 +105,16 @@ macro_rules! __conformance_cases {
                 s4_5_quarantined_work_is_passed_by_every_policy
                 s4_5_what_stands_behind_quarantined_work_goes_on
                 s4_1_ids_of_finished_and_unfinished_work_are_kept_apart
+            }
+            at_once {
+                s1_4_what_starts_at_once_is_claimed_as_by_a_claim
+                s1_4_a_lone_call_starts_at_once
+                s1_21_what_stands_before_starts_first
+                s1_21_what_has_fallen_due_starts_first
+                s1_21_where_permits_are_short_the_order_decides
+                what_may_not_start_is_only_stored
+                s4_11_ids_are_judged_before_anything_starts
+                s7_3_nothing_starts_at_once_beside_a_suspect
             }
             claim {
                 s1_4_a_claim_is_durable_and_numbered

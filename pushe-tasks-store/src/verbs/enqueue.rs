@@ -11,8 +11,9 @@ use crate::state::{Reason, WorkState};
 use crate::tables::{Table, TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::Transaction;
+use crate::verbs::at_once::AtOnce;
 use crate::verbs::policy::holders;
-use crate::verbs::{Enqueued, How, NewWork, cancel};
+use crate::verbs::{Answers, Enqueued, How, NewWork, cancel};
 
 pub(super) fn enqueue<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -20,16 +21,18 @@ pub(super) fn enqueue<T: TablesMut>(
     now: WallTime,
 ) -> Result<Vec<Enqueued>, VerbError> {
     let mut run = Run::default();
-    let enqueued = gather(tx, &mut run, batch, now)?;
-    run.store(tx)?;
+    let at_once = &mut AtOnce::default();
+    let enqueued = gather(tx, &mut run, at_once, batch, now)?;
+    run.store(tx, at_once)?;
     Ok(enqueued)
 }
 
 /// Enqueues one call; what nothing can stand against waits in `run` to be stored.
-fn gather<T: TablesMut>(
+fn gather<'w, T: TablesMut>(
     tx: &mut Transaction<'_, T>,
-    run: &mut Run,
-    batch: &[NewWork],
+    run: &mut Run<'w>,
+    at_once: &mut AtOnce<'_>,
+    batch: &'w [NewWork],
     now: WallTime,
 ) -> Result<Vec<Enqueued>, VerbError> {
     tx.volatile.saw(now);
@@ -38,7 +41,7 @@ fn gather<T: TablesMut>(
         if run.takes(tx, work) {
             enqueued.push(run.add(tx, work, now)?);
         } else {
-            run.store(tx)?;
+            run.store(tx, at_once)?;
             enqueued.push(enqueue_one(tx, work, now)?);
         }
     }
@@ -50,23 +53,28 @@ pub(super) fn enqueue_each<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     calls: &[&[NewWork]],
     now: WallTime,
-) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+    at_once: &mut AtOnce<'_>,
+) -> Answers {
     let mut answers = Vec::with_capacity(calls.len());
     let mut rest = calls;
     while !rest.is_empty() {
         let plain = rest.iter().take_while(|batch| batch.iter().all(|work| work.unique.is_none())).count();
         let (together, behind) = rest.split_at(plain.max(1));
         rest = behind;
+        let started = at_once.count();
         let answer = tx.verb(|tx| {
             let mut run = Run::default();
-            let calls = together.iter().map(|batch| gather(tx, &mut run, batch, now));
+            let calls = together.iter().map(|batch| gather(tx, &mut run, at_once, batch, now));
             let enqueued = calls.collect::<Result<Vec<_>, _>>()?;
-            run.store(tx)?;
+            run.store(tx, at_once)?;
             Ok(enqueued)
         });
         match answer {
             Ok(enqueued) => answers.extend(enqueued.into_iter().map(Ok)),
-            Err(error) => answers.extend(together.iter().map(|_| Err(error.clone()))),
+            Err(error) => {
+                at_once.truncate(started);
+                answers.extend(together.iter().map(|_| Err(error.clone())));
+            }
         }
     }
     answers
@@ -74,11 +82,12 @@ pub(super) fn enqueue_each<T: TablesMut>(
 
 /// Pieces that nothing stored can stand against, gathered until each table takes them as one run.
 #[derive(Default)]
-struct Run {
+struct Run<'w> {
     new: Vec<(WorkRecord, Vec<u8>)>,
+    works: Vec<&'w NewWork>,
 }
 
-impl Run {
+impl<'w> Run<'w> {
     fn takes<T: TablesMut>(&self, tx: &Transaction<'_, T>, work: &NewWork) -> bool {
         let rises = self.new.last().is_none_or(|(last, _)| last.id < work.id);
         work.unique.is_none() && rises && !tx.volatile.may_be_stored(work.id)
@@ -87,14 +96,21 @@ impl Run {
     fn add<T: TablesMut>(
         &mut self,
         tx: &mut Transaction<'_, T>,
-        work: &NewWork,
+        work: &'w NewWork,
         now: WallTime,
     ) -> Result<Enqueued, VerbError> {
+        self.works.push(work);
         self.new.push(make(tx, work, None, Place::default(), now)?);
         Ok(Enqueued { id: work.id, how: How::New })
     }
 
-    fn store<T: TablesMut>(&mut self, tx: &mut Transaction<'_, T>) -> Result<(), VerbError> {
+    fn store<T: TablesMut>(
+        &mut self,
+        tx: &mut Transaction<'_, T>,
+        at_once: &mut AtOnce<'_>,
+    ) -> Result<(), VerbError> {
+        at_once.start(tx, &mut self.new, &self.works)?;
+        self.works.clear();
         match self.new.as_slice() {
             [] => {}
             // A cursor costs more than it saves here.

@@ -4,6 +4,7 @@
 //! be built out of them. A verb that fails changes nothing; the others of its group stand.
 
 mod aside;
+mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
@@ -73,6 +74,9 @@ pub enum Verdict {
     Abort,
 }
 
+/// What became of each of many calls that schedule.
+pub type Answers = Vec<Result<Vec<Enqueued>, VerbError>>;
+
 /// The transitions, within one transaction.
 pub trait Verbs: Look {
     /// Schedules pieces of work: all of them or none, judged in order (S4).
@@ -82,8 +86,14 @@ pub trait Verbs: Look {
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError>;
 
     /// Schedules for many callers: each call is all or none, and one that fails does not touch the others.
-    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Answers {
         calls.iter().map(|batch| self.enqueue(batch, now)).collect()
+    }
+
+    /// Schedules for many callers, as `enqueue_each`, and starts at once what of it may start and has nothing before it: that
+    /// costs less than a claim of its own. The caller takes what was started off its next request.
+    fn enqueue_and_claim(&mut self, calls: &[&[NewWork]], request: &ClaimRequest) -> (Answers, Vec<Claimed>) {
+        (self.enqueue_each(calls, request.now), Vec::new())
     }
 
     /// Starts attempts of what may start, in the order of S1.21 over all lanes that the request names.

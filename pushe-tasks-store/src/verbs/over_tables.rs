@@ -5,9 +5,10 @@ use crate::id::{Attempt, WorkId};
 use crate::tables::TablesMut;
 use crate::time::WallTime;
 use crate::transaction::Transaction;
+use crate::verbs::at_once::AtOnce;
 use crate::verbs::{
-    ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued, Settle,
-    Settled, Target, Verbs, WorkView,
+    Answers, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued,
+    Settle, Settled, Target, Verbs, WorkView,
 };
 use crate::verbs::{cancel, claim, enqueue, progress, prune, release, rescue, settle, waits};
 
@@ -16,8 +17,14 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
         self.verb(|tx| enqueue::enqueue(tx, batch, now))
     }
 
-    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Vec<Result<Vec<Enqueued>, VerbError>> {
-        enqueue::enqueue_each(self, calls, now)
+    fn enqueue_each(&mut self, calls: &[&[NewWork]], now: WallTime) -> Answers {
+        enqueue::enqueue_each(self, calls, now, &mut AtOnce::default())
+    }
+
+    fn enqueue_and_claim(&mut self, calls: &[&[NewWork]], request: &ClaimRequest) -> (Answers, Vec<Claimed>) {
+        let mut at_once = AtOnce::of(request);
+        let answers = enqueue::enqueue_each(self, calls, request.now, &mut at_once);
+        (answers, at_once.into_claimed())
     }
 
     fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError> {

@@ -81,12 +81,22 @@ impl Credit {
         &self.request
     }
 
-    /// Notes what was claimed, once it is durable.
+    /// Notes what was claimed.
     pub(crate) fn spend(&mut self, claimed: &[Claimed]) {
         self.spent += claimed.len() as u64;
         for claim in claimed {
             if let Some(index) = self.owners.get(&claim.record.lane) {
                 self.accounts[*index].spent += 1;
+            }
+        }
+    }
+
+    /// Takes back what was claimed in a transaction that did not become durable.
+    pub(crate) fn refund(&mut self, claimed: &[Claimed]) {
+        self.spent -= claimed.len() as u64;
+        for claim in claimed {
+            if let Some(index) = self.owners.get(&claim.record.lane) {
+                self.accounts[*index].spent -= 1;
             }
         }
     }

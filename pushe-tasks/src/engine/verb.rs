@@ -2,8 +2,9 @@
 //!
 //! Invariant: a write is answered once and after the commit, or refused once; what ends an attempt is never given up.
 
-use pushe_tasks_store::{Enqueued, Moved, StoreError, VerbError, Verbs, WallTime, WorkId};
+use pushe_tasks_store::{Claimed, Enqueued, Moved, StoreError, VerbError, Verbs, WallTime, WorkId};
 
+use super::credit::Credit;
 use super::mailbox::Mailbox;
 use super::message::{Event, Refusal, Write};
 
@@ -11,6 +12,14 @@ use super::message::{Event, Refusal, Write};
 pub(super) struct Done {
     write: Write,
     answer: Answer,
+}
+
+/// What a group has come to so far.
+pub(super) struct Applied<'g> {
+    pub(super) done: &'g mut Vec<Done>,
+    pub(super) claimed: &'g mut Vec<Claimed>,
+    /// What may start; `None` where nothing may.
+    pub(super) credit: Option<&'g mut Credit>,
 }
 
 /// What the store said to it.
@@ -23,8 +32,9 @@ enum Answer {
 }
 
 /// Applies writes in their order. Calls of `schedule` that stand side by side go to the store together, which is cheaper;
-/// each of them is still all or none.
-pub(super) fn apply_all(verbs: &mut dyn Verbs, writes: Vec<Write>, now: WallTime, done: &mut Vec<Done>) {
+/// each of them is still all or none. What of it may start is claimed by it, within the credit.
+pub(super) fn apply_all(verbs: &mut dyn Verbs, writes: Vec<Write>, now: WallTime, group: &mut Applied<'_>) {
+    let done = &mut *group.done;
     let is_enqueue = |write: &Write| matches!(write, Write::Enqueue(..));
     let mut writes = writes.into_iter().peekable();
     let mut calls = Vec::new();
@@ -41,7 +51,15 @@ pub(super) fn apply_all(verbs: &mut dyn Verbs, writes: Vec<Write>, now: WallTime
                 |write| if let Write::Enqueue(batch, _) = write { Some(batch.as_slice()) } else { None },
             )
             .collect();
-        let answers = verbs.enqueue_each(&batches, now);
+        let answers = match &mut group.credit {
+            Some(credit) => {
+                let (answers, claimed) = verbs.enqueue_and_claim(&batches, credit.request(now));
+                credit.spend(&claimed);
+                group.claimed.extend(claimed);
+                answers
+            }
+            None => verbs.enqueue_each(&batches, now),
+        };
         let answered = calls.drain(..).zip(answers);
         done.extend(answered.map(|(write, answer)| Done { write, answer: Answer::Enqueued(answer) }));
     }

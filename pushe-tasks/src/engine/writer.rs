@@ -18,7 +18,7 @@ use super::credit::Credit;
 use super::findings::tell_findings;
 use super::mailbox::Mailbox;
 use super::message::{Event, Read, Refusal, Reply, Request, Write};
-use super::verb::{self, Done};
+use super::verb::{self, Applied, Done};
 use crate::clock::Clock;
 
 /// How often one group looks for late arrivals before it commits: enough to catch those whom the last answers woke, few
@@ -112,6 +112,14 @@ impl Writer {
     /// Carries out what waits: at most one write transaction, and then the reads.
     pub(crate) fn step(&mut self) -> Next {
         self.intake.gather();
+        // How the store is can be told at once; with a slow disk this is what somebody wants to know.
+        let (asks, reads): (Vec<_>, Vec<_>) = std::mem::take(&mut self.intake.reads)
+            .into_iter()
+            .partition(|read| matches!(read, Read::Facts(_)));
+        for ask in asks {
+            self.read(ask);
+        }
+        self.intake.reads = reads;
         if self.intake.wants_commit() {
             self.intake.writes.splice(0..0, self.held.drain(..));
             if self.short_of_room {
@@ -180,7 +188,9 @@ impl Writer {
             }
             for _ in 0..LATE_LOOKS {
                 let writes = std::mem::take(&mut intake.writes);
-                verb::apply_all(verbs, writes, now, &mut done);
+                let credit = (group == Group::All && !intake.finishing).then_some(&mut intake.credit);
+                let (done, claimed) = (&mut done, &mut claimed);
+                verb::apply_all(verbs, writes, now, &mut Applied { done, claimed, credit });
                 if group == Group::Ends {
                     break;
                 }
@@ -194,11 +204,10 @@ impl Writer {
                 done.drain(..).for_each(|done| done.answer(&events));
             }
             if group == Group::All {
-                claimed = intake.claim(verbs, now);
+                claimed.extend(intake.claim(verbs, now));
             }
             #[cfg(pushe_planted)]
             if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::ClaimAfterRun) {
-                intake.credit.spend(&claimed);
                 let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
             }
         });
@@ -208,6 +217,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
+                self.intake.credit.refund(&claimed);
                 self.refuse(done, error.clone());
                 Err(error)
             }
@@ -257,7 +267,6 @@ impl Writer {
         self.figures.held.store(0, Ordering::Relaxed);
         let settled = done.iter().filter(|done| done.is_settle()).count() as u64;
         self.open_attempts = (self.open_attempts + claimed.len() as u64).saturating_sub(settled);
-        self.intake.credit.spend(&claimed);
         // The dispatcher first: a body is nearer to its start than a caller to its next call.
         let _ = self.events.send(Event::Committed(changes, claimed));
         for done in done {
@@ -390,6 +399,8 @@ impl Intake {
         if self.finishing {
             return Vec::new();
         }
-        verbs.claim(self.credit.request(now)).unwrap_or_default()
+        let claimed = verbs.claim(self.credit.request(now)).unwrap_or_default();
+        self.credit.spend(&claimed);
+        claimed
     }
 }
