@@ -29,6 +29,8 @@ mod scheduler;
 mod signals;
 mod steering;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;

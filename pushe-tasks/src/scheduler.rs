@@ -12,7 +12,7 @@ use pushe_tasks_store::{Filter, StoreFacts, Target, WorkId, WorkState, WorkView}
 use tokio::sync::oneshot;
 
 use crate::builder::SchedulerBuilder;
-use crate::engine::executor::TokioExecutor;
+use crate::engine::executor::Executor;
 use crate::engine::message::{Event, Read, Refusal, Reply, Request, Write};
 use crate::engine::room::Place;
 use crate::engine::shared::Shared;
@@ -62,7 +62,7 @@ pub struct TaskScheduler {
 /// What the clones of a scheduler share; its end is the end of the last of them.
 pub(crate) struct Handle {
     shared: Arc<Shared>,
-    executor: TokioExecutor,
+    executor: Arc<dyn Executor>,
 }
 
 impl Drop for Handle {
@@ -104,7 +104,7 @@ impl TaskScheduler {
         SchedulerBuilder::in_memory()
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, executor: TokioExecutor) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, executor: Arc<dyn Executor>) -> Self {
         let handle = Arc::new(Handle { shared, executor });
         let _ = handle.shared.handle.set(Arc::downgrade(&handle));
         Self { handle }
@@ -119,8 +119,8 @@ impl TaskScheduler {
         &self.handle.shared
     }
 
-    pub(crate) fn executor(&self) -> &TokioExecutor {
-        &self.handle.executor
+    pub(crate) fn executor(&self) -> &dyn Executor {
+        &*self.handle.executor
     }
 
     pub(crate) fn downgrade(&self) -> WeakScheduler {
@@ -133,6 +133,8 @@ impl TaskScheduler {
     /// [`ScheduleError::NoScheduler`] where there is neither.
     pub fn current() -> Result<Self, ScheduleError> {
         let running = RUNNING.try_with(Clone::clone).ok().flatten();
+        #[cfg(feature = "testing")]
+        let running = running.or_else(crate::testing::current::of_this_thread);
         running.or_else(|| lock_default().clone()).ok_or(ScheduleError::NoScheduler)
     }
 

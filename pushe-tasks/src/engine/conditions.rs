@@ -72,6 +72,8 @@ pub(super) struct Unmet {
     pub(super) why: String,
     pub(super) reading: Option<String>,
     pub(super) since: MonoTime,
+    /// When the passing of time alone may change it.
+    pub(super) until: Option<WallTime>,
 }
 
 impl Conditions {
@@ -168,7 +170,10 @@ impl Conditions {
                     let kind = condition.constraint.kind().to_owned();
                     let constraint = condition.constraint.describe().into_owned();
                     let reading = self.reading(condition);
-                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since })
+                    let wall = self.clock.wall();
+                    let opens = condition.gate.opens_at(now).map(|at| wall.plus(at.since(now)));
+                    let until = opens.or(condition.recheck);
+                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since, until })
                 }
             }
         };

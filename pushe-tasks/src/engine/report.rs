@@ -50,6 +50,7 @@ impl Dispatcher {
                 why: unmet.why,
                 reading: unmet.reading,
                 since,
+                until: unmet.until.map(when),
             });
         }
         let task = &self.tasks[task];
