@@ -72,6 +72,8 @@ pub(super) struct Unmet {
     pub(super) why: String,
     pub(super) reading: Option<String>,
     pub(super) since: MonoTime,
+    /// Whether its source is watched now; one without a source needs no watch.
+    pub(super) is_watched: bool,
 }
 
 impl Conditions {
@@ -168,7 +170,9 @@ impl Conditions {
                     let kind = condition.constraint.kind().to_owned();
                     let constraint = condition.constraint.describe().into_owned();
                     let reading = self.reading(condition);
-                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since })
+                    let source = condition.constraint.source();
+                    let is_watched = source.is_none_or(|key| self.monitors.contains_key(key));
+                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since, is_watched })
                 }
             }
         };
