@@ -74,6 +74,8 @@ pub(super) struct Unmet {
     pub(super) since: MonoTime,
     /// When the passing of time alone may change it.
     pub(super) until: Option<WallTime>,
+    /// Whether its source is watched now; one without a source needs no watch.
+    pub(super) is_watched: bool,
 }
 
 impl Conditions {
@@ -173,7 +175,10 @@ impl Conditions {
                     let wall = self.clock.wall();
                     let opens = condition.gate.opens_at(now).map(|at| wall.plus(at.since(now)));
                     let until = opens.or(condition.recheck);
-                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since, until })
+                    let source = condition.constraint.source();
+                    let is_watched = source.is_none_or(|key| self.monitors.contains_key(key));
+                    let why = why.to_owned();
+                    Some(Unmet { kind, constraint, why, reading, since, until, is_watched })
                 }
             }
         };

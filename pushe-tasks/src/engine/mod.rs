@@ -10,6 +10,7 @@
 
 mod attempt;
 mod conditions;
+mod contention;
 mod credit;
 mod dispatcher;
 mod driver;
