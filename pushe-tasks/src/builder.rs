@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushe_tasks_store::{MemoryStore, Store, WallTime};
+use pushe_tasks_store::{MemoryStore, Store, StoreError, WallTime};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, SystemClock};
@@ -344,6 +344,7 @@ impl SchedulerBuilder {
             opened.facts,
             Arc::clone(&kinds),
         ));
+        let paused = opened.changes.paused.clone().unwrap_or_default();
         let _ = events.send(Event::Committed(opened.changes, Vec::new()));
         let executor = TokioExecutor::new(runtime.clone());
         let mut dispatcher = Dispatcher::new(
@@ -356,6 +357,11 @@ impl SchedulerBuilder {
         );
         dispatcher.spread = spread.unwrap_or(dispatcher.spread);
         let scheduler = TaskScheduler::new(shared, executor);
+        // Before anything may be claimed.
+        scheduler
+            .pause_new_names(&paused)
+            .await
+            .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
         start_dispatcher(driver, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);

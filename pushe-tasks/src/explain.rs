@@ -60,6 +60,13 @@ pub enum Obstacle {
         /// The stored task name.
         task: String,
     },
+    /// It is paused.
+    Paused {
+        /// Its stored task name, where that task is paused; `None` where all work is.
+        task: Option<String>,
+        /// Since when.
+        since: SystemTime,
+    },
     /// Earlier unfinished work bears its task id.
     EarlierWork,
     /// The body of work that bore its task id has not ended yet.
@@ -127,6 +134,13 @@ impl fmt::Display for Obstacle {
             Self::MaxRunning { limit } => write!(f, "one of the {limit} places of the scheduler"),
             Self::NoHandler { task } => {
                 write!(f, "a task named `{task}`, which this program does not register")
+            }
+            Self::Paused { task, since } => {
+                let lasted = crate::clock::now().duration_since(*since).unwrap_or_default().as_secs();
+                match task {
+                    Some(task) => write!(f, "`resume_task(\"{task}\")` (paused for {lasted} s)"),
+                    None => write!(f, "`resume()` (all work is paused, for {lasted} s)"),
+                }
             }
             Self::EarlierWork => f.write_str("earlier work with its task id"),
             Self::EarlierBody => f.write_str("the body of earlier work with its task id to end"),

@@ -41,6 +41,10 @@ impl Dispatcher {
             obstacles.push(Obstacle::NoHandler { task: view.lane.task.clone() });
             return;
         };
+        if let Some((alone, since)) = crate::pause::since(&self.paused, &view.lane.task) {
+            let task = alone.then(|| view.lane.task.clone());
+            obstacles.push(Obstacle::Paused { task, since: when(since) });
+        }
         let conditions = self.lanes.get(record.lane).map_or(&[][..], |lane| &lane.conditions);
         for unmet in self.conditions.unmet(conditions, now) {
             let since = self.moment(unmet.since, now);
