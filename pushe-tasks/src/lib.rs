@@ -21,6 +21,7 @@ mod looking;
 mod options;
 mod outcome;
 mod park;
+mod pause;
 mod period;
 mod random;
 mod receipt;
@@ -54,6 +55,7 @@ pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
+pub use pause::Paused;
 pub use period::{Missed, PeriodOptions, Slot};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.
