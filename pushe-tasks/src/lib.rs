@@ -49,7 +49,7 @@ pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
-pub use health::{Health, StoreHealth};
+pub use health::{Health, SilentSource, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,

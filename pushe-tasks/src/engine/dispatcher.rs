@@ -179,6 +179,8 @@ impl Dispatcher {
         if self.watch.look(mono, wall) {
             tracing::warn!("the clock was set back; waits keep their length");
             self.outbox.push(Request::Write(Write::Clamp));
+            self.conditions.clock_was_set_back();
+            self.lanes_changed = true;
         }
         self.do_what_is_due(mono, wall);
         self.grant(mono);

@@ -21,6 +21,7 @@ mod lanes;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+mod monitors;
 pub(crate) mod period;
 mod report;
 pub(crate) mod room;
