@@ -13,6 +13,7 @@ mod data;
 mod engine;
 mod entry;
 mod error;
+mod event;
 mod explain;
 mod extract;
 mod health;
@@ -33,6 +34,7 @@ mod task;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
+mod watch;
 
 pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
@@ -42,6 +44,7 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
+pub use event::{Events, LifecycleEvent, WorkEvent};
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
 pub use health::{Health, StoreHealth};
@@ -67,6 +70,7 @@ pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]
 pub use transact::{TransactError, Transaction};
+pub use watch::{Seen, Watch};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {
