@@ -20,6 +20,7 @@ mod period;
 #[cfg(pushe_planted)]
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "redb")]
 mod problem;
 mod record;
 #[cfg(feature = "redb")]
@@ -42,6 +43,7 @@ pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
 pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
+#[cfg(feature = "redb")]
 pub use problem::{Problem, Salvaged, Verified};
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};

@@ -103,6 +103,9 @@ pub enum Obstacle {
         reading: Option<String>,
         /// Since when it has not held.
         since: SystemTime,
+        /// When the passing of time alone may change that: the end of the time for which it must hold, or the next moment at
+        /// which it is judged again, such as the beginning of a time window.
+        until: Option<SystemTime>,
     },
     /// As many of its task run as `concurrency` allows.
     Concurrency {

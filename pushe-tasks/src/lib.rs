@@ -26,11 +26,15 @@ mod period;
 mod random;
 mod receipt;
 mod registry;
+#[cfg(feature = "redb")]
+mod repair;
 mod schedule;
 mod scheduler;
 mod signals;
 mod steering;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
@@ -64,6 +68,8 @@ pub use pushe_tasks_store::{AttemptEnd, OpenError, Reason, WorkId, WorkState};
 pub use random::{Randomness, SystemRandomness};
 pub use receipt::{Receipt, ReceiptKind};
 pub use registry::RegistryError;
+#[cfg(feature = "redb")]
+pub use repair::{Problem, Salvaged, Verified, salvage, verify};
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
 pub use task::{Task, TaskData};

@@ -11,7 +11,7 @@ use pushe_tasks_store::{Filter, Target, WorkId, WorkState, WorkView};
 use tokio::sync::oneshot;
 
 use crate::builder::SchedulerBuilder;
-use crate::engine::executor::TokioExecutor;
+use crate::engine::executor::Executor;
 use crate::engine::message::{Event, Read, Refusal, Reply, Request, Write};
 use crate::engine::room::Place;
 use crate::engine::shared::Shared;
@@ -56,7 +56,7 @@ pub struct TaskScheduler {
 /// What the clones of a scheduler share; its end is the end of the last of them.
 pub(crate) struct Handle {
     shared: Arc<Shared>,
-    executor: TokioExecutor,
+    executor: Arc<dyn Executor>,
 }
 
 impl Drop for Handle {
@@ -98,7 +98,7 @@ impl TaskScheduler {
         SchedulerBuilder::in_memory()
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, executor: TokioExecutor) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, executor: Arc<dyn Executor>) -> Self {
         let handle = Arc::new(Handle { shared, executor });
         let _ = handle.shared.handle.set(Arc::downgrade(&handle));
         Self { handle }
@@ -113,8 +113,8 @@ impl TaskScheduler {
         &self.handle.shared
     }
 
-    pub(crate) fn executor(&self) -> &TokioExecutor {
-        &self.handle.executor
+    pub(crate) fn executor(&self) -> &dyn Executor {
+        &*self.handle.executor
     }
 
     pub(crate) fn downgrade(&self) -> WeakScheduler {
@@ -127,6 +127,8 @@ impl TaskScheduler {
     /// [`ScheduleError::NoScheduler`] where there is neither.
     pub fn current() -> Result<Self, ScheduleError> {
         let running = RUNNING.try_with(Clone::clone).ok().flatten();
+        #[cfg(feature = "testing")]
+        let running = running.or_else(crate::testing::current::of_this_thread);
         running.or_else(|| lock_default().clone()).ok_or(ScheduleError::NoScheduler)
     }
 

@@ -39,7 +39,7 @@ const PRUNE_BATCH: usize = 500;
 /// The owner of timers, lanes and permits.
 pub(crate) struct Dispatcher {
     pub(super) shared: Arc<Shared>,
-    pub(super) executor: Box<dyn Executor>,
+    pub(super) executor: Arc<dyn Executor>,
     pub(super) tasks: Vec<TaskState>,
     pub(super) lanes: Lanes,
     pub(super) conditions: Conditions,
@@ -83,6 +83,9 @@ pub(crate) struct Dispatcher {
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
     watch: ClockWatch,
+    /// The most claims in total that a test lets it make.
+    #[cfg(feature = "testing")]
+    pub(crate) allowed: Option<u64>,
     inbox: Vec<Event>,
 }
 
@@ -98,7 +101,7 @@ pub(crate) struct Wake {
 impl Dispatcher {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        executor: Box<dyn Executor>,
+        executor: Arc<dyn Executor>,
         kinds: Arc<ConstraintKinds>,
         max_running: u64,
         stop_grace: Duration,
@@ -137,6 +140,8 @@ impl Dispatcher {
             granted: 0,
             told_turn: Turn::default(),
             watch,
+            #[cfg(feature = "testing")]
+            allowed: None,
             inbox: Vec::new(),
         }
     }
@@ -209,6 +214,8 @@ impl Dispatcher {
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
             Event::Abandon => self.shut_down(Duration::ZERO, None),
+            #[cfg(feature = "testing")]
+            Event::Allow(starts) => self.allowed = Some(self.seen + starts),
             Event::StopRecorded => self.stop_recorded(),
             Event::WriterEnded => self.writer_ended(),
             other => self.listen(other),
@@ -394,6 +401,10 @@ impl Dispatcher {
         self.crowd.look(self.running >= self.max_running, waiting, now);
         let free = if self.stopping.is_some() { 0 } else { self.max_running.saturating_sub(self.running) };
         update.total = self.seen + free;
+        #[cfg(feature = "testing")]
+        if let Some(allowed) = self.allowed {
+            update.total = update.total.min(allowed);
+        }
         update.turn = self.isolation.turn();
         if update.total != self.granted || update.turn != self.told_turn || !update.accounts.is_empty() {
             (self.granted, self.told_turn) = (update.total, update.turn);

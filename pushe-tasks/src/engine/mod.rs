@@ -47,8 +47,6 @@ pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
 #[cfg(feature = "testing")]
 pub use driver::Driver;
-#[cfg(not(feature = "testing"))]
-pub(crate) use driver::Driver;
-pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};
+pub(crate) use driver::{CrashRules, Host, OpenStore, WriterSeat, start_dispatcher, start_writer};
 pub(crate) use findings::tell_findings;
 pub(crate) use listeners::PeriodOutput;

@@ -88,6 +88,7 @@ impl Dispatcher {
                 why: unmet.why,
                 reading: unmet.reading,
                 since,
+                until: unmet.until.map(when),
             });
         }
         let task = &self.tasks[task];
