@@ -22,6 +22,7 @@ mod looking;
 mod options;
 mod outcome;
 mod park;
+mod pause;
 mod period;
 mod random;
 mod receipt;
@@ -57,6 +58,7 @@ pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
+pub use pause::Paused;
 pub use period::{Missed, PeriodOptions, Slot};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.

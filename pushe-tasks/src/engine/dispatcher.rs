@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushe_tasks_store::{Attempt, Body, Changes, Claimed, LaneId, OnLost, Reason, Settle, Settlement};
+use pushe_tasks_store::{
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement,
+};
 
 use super::conditions::Conditions;
 use super::contention::Contention;
@@ -69,6 +71,8 @@ pub(crate) struct Dispatcher {
     pub(super) isolation: Isolation,
     /// Ready pieces that run alone; written by commits.
     pub(super) suspects: u64,
+    /// What is paused; written by commits, kept by the store, which lets none of it be claimed.
+    pub(super) paused: Paused,
     /// What leaves at the end of the step.
     pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
@@ -133,6 +137,7 @@ impl Dispatcher {
             stopping: None,
             isolation: Isolation::new(suspect_window),
             suspects: 0,
+            paused: Paused::default(),
             outbox: Vec::new(),
             lanes_changed: true,
             spread: SPREAD,
@@ -247,6 +252,9 @@ impl Dispatcher {
             }
         }
         self.suspects = changes.suspects;
+        if let Some(paused) = changes.paused {
+            self.paused = paused;
+        }
         self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;

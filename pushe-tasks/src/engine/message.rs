@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
-    VerbError, WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, PauseScope, Paused, Settle, StoreError,
+    StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -97,6 +97,8 @@ pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    Pause(PauseScope, Reply<()>),
+    Resume(PauseScope, Reply<()>),
     /// The clock was set back.
     Clamp,
     Settle(Settle),
@@ -119,6 +121,7 @@ pub(crate) enum Read {
     Watch(WorkRef, Reply<Option<Watching>>),
     /// The dispatcher wants to know where it stands.
     Again(WorkId),
+    Paused(Reply<Paused>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),
 }

@@ -298,6 +298,7 @@ impl Writer {
                 let _ = self.store.write(&mut |_| ());
                 reply.send(Ok(self.store.facts().clone()));
             }
+            Read::Paused(reply) => self.look(reply, |look| look.paused()),
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
             Read::Watch(work, reply) => match self.looked(|look| find(look, &work)) {
                 // Whoever asked learns that the engine has ended where the dispatcher takes no more.
@@ -349,6 +350,7 @@ fn rescue_unowned(verbs: &mut dyn Verbs, now: WallTime) {
 /// Tells of every lane, since what was told of them before may no longer be so.
 fn recount(look: &dyn Look, changes: &mut Changes) {
     if let Ok(lanes) = look.lanes() {
+        changes.paused = look.paused().ok();
         changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
         changes.new_lanes = lanes.into_iter().map(|lane| (lane.id, lane.lane)).collect();
     }
