@@ -13,6 +13,7 @@ mod data;
 mod engine;
 mod entry;
 mod error;
+mod event;
 mod explain;
 mod extract;
 mod health;
@@ -38,6 +39,7 @@ pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
+mod watch;
 
 pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
@@ -47,6 +49,7 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
+pub use event::{Events, LifecycleEvent, WorkEvent};
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
 pub use health::{Health, SilentSource, StoreHealth};
@@ -75,6 +78,7 @@ pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]
 pub use transact::{TransactError, Transaction};
+pub use watch::{Seen, Watch};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {

@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement, WorkId, WorkState,
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement,
 };
-use tokio::sync::oneshot;
 
 use super::conditions::Conditions;
 use super::contention::Contention;
@@ -21,6 +20,7 @@ use super::credit::{CreditUpdate, Turn};
 use super::executor::Executor;
 use super::isolation::Isolation;
 use super::lanes::Lanes;
+use super::listeners::Listeners;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
 use super::settlement::settlement;
@@ -32,6 +32,7 @@ use super::trouble::Trouble;
 use super::watch::ClockWatch;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
+use crate::event::LifecycleEvent;
 use crate::random::unit;
 
 /// At most this many finished records are pruned in one transaction.
@@ -45,7 +46,7 @@ pub(crate) struct Dispatcher {
     pub(super) lanes: Lanes,
     pub(super) conditions: Conditions,
     pub(super) live: LiveAttempts,
-    graces: Graces,
+    pub(super) graces: Graces,
     /// Bodies that hold a permit now, and the most that may.
     pub(super) running: u64,
     pub(super) max_running: u64,
@@ -61,7 +62,8 @@ pub(crate) struct Dispatcher {
     next_prune: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
     pub(super) checking: BTreeMap<Attempt, Claimed>,
-    waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    /// Who waits for what becomes of work.
+    pub(super) listeners: Listeners,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -130,7 +132,7 @@ impl Dispatcher {
             next_due: None,
             next_prune: None,
             checking: BTreeMap::new(),
-            waiters: BTreeMap::new(),
+            listeners: Listeners::default(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),
@@ -189,7 +191,7 @@ impl Dispatcher {
         if self.shared.has_ended() {
             // Whoever still waits for an answer learns that none comes.
             self.shared.events.close();
-            self.waiters.clear();
+            self.listeners.close();
         }
         self.wake()
     }
@@ -215,11 +217,6 @@ impl Dispatcher {
                 self.lanes_changed = true;
             }
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
-            Event::Wait(id, reply) => {
-                let waiters = self.waiters.entry(id).or_default();
-                waiters.retain(|waiter| !waiter.is_closed());
-                waiters.push(reply);
-            }
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
@@ -228,11 +225,12 @@ impl Dispatcher {
             Event::Allow(starts) => self.allowed = Some(self.seen + starts),
             Event::StopRecorded => self.stop_recorded(),
             Event::WriterEnded => self.writer_ended(),
+            other => self.listen(other),
         }
     }
 
     fn committed(&mut self, changes: Changes, claimed: Vec<Claimed>) {
-        self.trouble = None;
+        self.store_works();
         for (id, lane) in changes.new_lanes {
             if self.lanes.get(id).is_some() {
                 continue;
@@ -263,22 +261,10 @@ impl Dispatcher {
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
         for moved in changes.moves {
-            if moved.to.is_finished() || moved.to == WorkState::Quarantined {
-                self.finished(moved.attempt, moved.to, moved.from, moved.reason);
-            }
+            self.moved(&moved);
         }
         for claim in claimed {
             self.start(claim);
-        }
-    }
-
-    /// Tells waiters, and a body whose work was finished by somebody else.
-    fn finished(&mut self, attempt: Attempt, to: WorkState, from: Option<WorkState>, reason: Option<Reason>) {
-        for waiter in self.waiters.remove(&attempt.work).unwrap_or_default() {
-            let _ = waiter.send(to);
-        }
-        if from == Some(WorkState::Running) && to == WorkState::Cancelled {
-            self.ask_to_stop(attempt, reason.unwrap_or(Reason::Cancelled), self.graces.stop);
         }
     }
 
@@ -290,7 +276,15 @@ impl Dispatcher {
             return self.outbox.push(Request::Write(Write::Release(attempt)));
         }
         self.free(&live);
+        let wanted = self.listeners.want_output(attempt.work);
+        let output = match &ended {
+            Ended::Success(output) if wanted => output.clone(),
+            _ => None,
+        };
         let settlement = self.judge(&live, ended);
+        if wanted {
+            self.listeners.note_period(attempt, output, &settlement);
+        }
         self.settle(attempt, settlement, Body::Ended);
     }
 
@@ -325,6 +319,7 @@ impl Dispatcher {
         match live.phase {
             Phase::Running => {
                 live.signal.ask(reason);
+                self.tell_of_stop(attempt, live.task, reason);
                 self.live.enter(attempt, Phase::Asked, Some(now.plus(grace)));
             }
             // A shorter grace than the one it has been given counts.
@@ -371,7 +366,9 @@ impl Dispatcher {
         self.live.enter(attempt, Phase::Zombie, None);
         let Some(mut live) = self.live.remove(attempt) else { return };
         live.given_up = Some(self.shared.clock.mono());
-        tracing::warn!(work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
+        let task = self.tasks[live.task].entry.name();
+        tracing::warn!(work = %attempt.work, task, "a body does not stop");
+        self.listeners.tell(|| LifecycleEvent::GivenUp { work: attempt.work, task: Arc::from(task) });
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
         self.live.insert(attempt, live);

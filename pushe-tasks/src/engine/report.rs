@@ -72,13 +72,13 @@ impl Dispatcher {
         if !is_due {
             obstacles.push(Obstacle::Time { until: when(record.due), since: when(waits_since(record)) });
         }
-        let Some(task) = shared.registry.find(&view.lane.task) else {
-            return obstacles.extend(self.no_handler(view));
-        };
         if let Some((alone, since)) = crate::pause::since(&self.paused, &view.lane.task) {
             let task = alone.then(|| view.lane.task.clone());
             obstacles.push(Obstacle::Paused { task, since: when(since) });
         }
+        let Some(task) = shared.registry.find(&view.lane.task) else {
+            return obstacles.extend(self.no_handler(view));
+        };
         let conditions = self.lanes.get(record.lane).map_or(&[][..], |lane| &lane.conditions);
         for unmet in self.conditions.unmet(conditions, now) {
             // What nothing that is due needs is not watched, so nothing is known of it.

@@ -121,7 +121,10 @@ impl Done {
                 reply.send(result.map_err(Refusal::from));
             }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
-            (Write::Progress(_, _, place), _) => drop(place),
+            (Write::Progress(attempt, _, place), _) => {
+                let _ = events.send(Event::Progressed(attempt));
+                drop(place);
+            }
             _ => {}
         }
     }
