@@ -64,6 +64,7 @@ pub use receipt::{Receipt, ReceiptKind};
 pub use registry::RegistryError;
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
+pub use steering::Cancelled;
 pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]

@@ -204,10 +204,7 @@ impl TaskScheduler {
     /// # Cancel safety
     /// Dropping the future before it completes leaves open whether the work is cancelled.
     pub async fn cancel(&self, work: impl Into<WorkRef>) -> Result<Vec<WorkId>, CallError> {
-        let target = match work.into() {
-            WorkRef::Work(id) => Target::Work(id),
-            WorkRef::TaskId(id) => Target::TaskId(id),
-        };
+        let target = Target::from(work.into());
         let moved = self.request(|reply| Request::Write(Write::Cancel(target, reply))).await?;
         Ok(moved.into_iter().map(|moved| moved.attempt.work).collect())
     }
@@ -413,7 +410,7 @@ impl TaskScheduler {
         answer.await.unwrap_or(Err(Refusal::Stopped))
     }
 
-    fn tell(&self, event: Event) -> Result<(), CallError> {
+    pub(crate) fn tell(&self, event: Event) -> Result<(), CallError> {
         if self.shared().has_ended() {
             return Err(CallError::Stopped);
         }
@@ -444,6 +441,15 @@ pub enum WorkRef {
     Work(WorkId),
     /// What bears this task id.
     TaskId(String),
+}
+
+impl From<WorkRef> for Target {
+    fn from(work: WorkRef) -> Self {
+        match work {
+            WorkRef::Work(id) => Self::Work(id),
+            WorkRef::TaskId(id) => Self::TaskId(id),
+        }
+    }
 }
 
 impl From<WorkId> for WorkRef {

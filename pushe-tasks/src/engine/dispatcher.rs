@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::conditions::Conditions;
 use super::credit::{CreditUpdate, Turn};
+use super::endings::Endings;
 use super::executor::Executor;
 use super::isolation::Isolation;
 use super::lanes::Lanes;
@@ -57,6 +58,8 @@ pub(crate) struct Dispatcher {
     /// Claimed attempts whose constraints are being read once more.
     pub(super) checking: BTreeMap<Attempt, Claimed>,
     waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    /// Who waits for bodies to end.
+    endings: Endings,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -120,6 +123,7 @@ impl Dispatcher {
             next_prune: None,
             checking: BTreeMap::new(),
             waiters: BTreeMap::new(),
+            endings: Endings::default(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),
@@ -169,12 +173,14 @@ impl Dispatcher {
         }
         self.do_what_is_due(mono, wall);
         self.grant(mono);
+        self.endings.look(&self.live);
         self.finish_if_idle();
         self.send();
         if self.shared.has_ended() {
             // Whoever still waits for an answer learns that none comes.
             self.shared.events.close();
             self.waiters.clear();
+            self.endings = Endings::default();
         }
         self.wake()
     }
@@ -205,6 +211,7 @@ impl Dispatcher {
                 waiters.retain(|waiter| !waiter.is_closed());
                 waiters.push(reply);
             }
+            Event::Bodies(works, reply) => self.endings.add(works, reply),
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),

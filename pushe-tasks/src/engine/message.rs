@@ -93,6 +93,9 @@ pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    Requeue(WorkId, Reply<bool>),
+    Discard(WorkId, Reply<bool>),
+    RetryNow(Target, Reply<Vec<WorkId>>),
     Pause(PauseScope, Reply<()>),
     Resume(PauseScope, Reply<()>),
     /// The clock was set back.
@@ -134,6 +137,8 @@ pub(crate) enum Event {
     LookedAgain(Attempt, Vec<SecondLook>),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
+    /// Somebody waits until no body of these pieces lives, or nobody can stop it; answers those that go on.
+    Bodies(Vec<WorkId>, oneshot::Sender<Vec<WorkId>>),
     /// Somebody asks what keeps a piece of work from running.
     Explain(Box<WorkView>, oneshot::Sender<Standing>),
     /// Somebody asks how the engine is.
@@ -177,6 +182,7 @@ impl std::fmt::Debug for Event {
             Self::Reading(..) => "Reading",
             Self::LookedAgain(..) => "LookedAgain",
             Self::Wait(..) => "Wait",
+            Self::Bodies(..) => "Bodies",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
             Self::Shutdown(..) => "Shutdown",

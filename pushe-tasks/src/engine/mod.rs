@@ -13,6 +13,7 @@ mod conditions;
 mod credit;
 mod dispatcher;
 mod driver;
+mod endings;
 pub(crate) mod executor;
 mod findings;
 mod isolation;
