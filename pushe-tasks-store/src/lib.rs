@@ -21,6 +21,7 @@ mod period;
 #[cfg(pushe_planted)]
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "redb")]
 mod problem;
 mod record;
 #[cfg(feature = "redb")]
@@ -44,6 +45,7 @@ pub use index::id_hash;
 pub use memory::MemoryStore;
 pub use pause::{PauseScope, Paused};
 pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
+#[cfg(feature = "redb")]
 pub use problem::{Problem, Salvaged, Verified};
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};

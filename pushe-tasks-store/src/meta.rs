@@ -91,11 +91,38 @@ fn create<T: TablesMut>(tables: &mut T, uuid: [u8; 16]) -> Result<(), OpenFault>
             "there are records, but the format of the store is missing".to_owned(),
         ));
     }
+    found(tables, uuid, Counters::default())?;
+    Ok(())
+}
+
+/// Makes a store of tables: its facts, from these counters on.
+pub(crate) fn found<T: TablesMut>(
+    tables: &mut T,
+    uuid: [u8; 16],
+    counters: Counters,
+) -> Result<(), TableError> {
     write(tables, STORE, |out| out.varint(STORE_FORMAT))?;
     write(tables, UUID, |out| out.fixed(&uuid))?;
     write(tables, EPOCH, |out| out.varint(0))?;
-    write_counters(tables, Counters::default())?;
-    Ok(())
+    write_counters(tables, counters)
+}
+
+/// The layout of the tables, if this row tells it.
+#[cfg(feature = "redb")]
+pub(crate) fn format_in(key: &[u8], value: &[u8]) -> Option<u64> {
+    if key != STORE {
+        return None;
+    }
+    Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| from.varint("format")).ok()
+}
+
+/// The counters, if this row tells them.
+#[cfg(feature = "redb")]
+pub(crate) fn counters_in(key: &[u8], value: &[u8]) -> Option<Counters> {
+    if key != COUNTERS {
+        return None;
+    }
+    Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| Counters::decode(&mut from)).ok()
 }
 
 /// Loads lanes, and counts ready pieces from the index alone.

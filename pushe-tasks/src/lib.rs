@@ -17,6 +17,7 @@ mod explain;
 mod extract;
 mod health;
 mod info;
+mod looking;
 mod options;
 mod outcome;
 mod park;
@@ -25,11 +26,15 @@ mod period;
 mod random;
 mod receipt;
 mod registry;
+#[cfg(feature = "redb")]
+mod repair;
 mod schedule;
 mod scheduler;
 mod signals;
 mod steering;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
@@ -42,7 +47,7 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
-pub use explain::{Obstacle, Standing};
+pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
 pub use health::{Health, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
@@ -62,6 +67,8 @@ pub use pushe_tasks_store::{AttemptEnd, OpenError, Reason, WorkId, WorkState};
 pub use random::{Randomness, SystemRandomness};
 pub use receipt::{Receipt, ReceiptKind};
 pub use registry::RegistryError;
+#[cfg(feature = "redb")]
+pub use repair::{Problem, Salvaged, Verified, salvage, verify};
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
 pub use steering::Cancelled;

@@ -145,6 +145,9 @@ pub(crate) enum Event {
     Health(oneshot::Sender<EngineHealth>),
     /// The engine is to stop, giving bodies this long.
     Shutdown(Duration, oneshot::Sender<ShutdownReport>),
+    /// A test lets so many more pieces start from now on.
+    #[cfg(feature = "testing")]
+    Allow(u64),
     /// The stop is on record, or cannot be: nothing more will be claimed.
     StopRecorded,
     /// The writer has carried out its last request and closed the store.
@@ -186,6 +189,8 @@ impl std::fmt::Debug for Event {
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
             Self::Shutdown(..) => "Shutdown",
+            #[cfg(feature = "testing")]
+            Self::Allow(_) => "Allow",
             Self::StopRecorded => "StopRecorded",
             Self::WriterEnded => "WriterEnded",
             Self::Abandon => "Abandon",
