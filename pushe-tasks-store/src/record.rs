@@ -47,6 +47,8 @@ pub struct WorkRecord {
     pub interruptions: u32,
     /// Whether its newest attempt is that of a suspect beside which no other body has lived (S7.3).
     pub alone: bool,
+    /// Whether other work has taken its task id over while it was Quarantined.
+    pub ousted: bool,
     /// When it was scheduled.
     pub enqueued_at: WallTime,
     /// The earliest start.
@@ -130,6 +132,7 @@ impl WorkRecord {
             returned: 0,
             interruptions: 0,
             alone: false,
+            ousted: false,
             enqueued_at: now,
             due: now,
             wait: Duration::ZERO,
@@ -215,6 +218,7 @@ impl WorkRecord {
             record.id_hash = Some(u64::from_le_bytes(from.fixed("id hash")?));
         }
         record.alone = flags & FLAG_ALONE != 0;
+        record.ousted = flags & FLAG_OUSTED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -237,6 +241,9 @@ impl WorkRecord {
         }
         if self.alone {
             flags |= FLAG_ALONE;
+        }
+        if self.ousted {
+            flags |= FLAG_OUSTED;
         }
         flags
     }
@@ -341,6 +348,7 @@ const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
+const FLAG_OUSTED: u8 = 64;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -382,6 +390,7 @@ mod tests {
         full.returned = 20;
         full.interruptions = 2;
         full.alone = true;
+        full.ousted = true;
         full.due = WallTime::MAX;
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;

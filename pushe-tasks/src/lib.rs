@@ -74,6 +74,7 @@ pub use registry::RegistryError;
 pub use repair::{Problem, Salvaged, Verified, salvage, verify};
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
+pub use steering::Cancelled;
 pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]

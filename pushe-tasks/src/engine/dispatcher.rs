@@ -17,6 +17,7 @@ use pushe_tasks_store::{
 use super::conditions::Conditions;
 use super::contention::Contention;
 use super::credit::{CreditUpdate, Turn};
+use super::endings::Endings;
 use super::executor::Executor;
 use super::isolation::Isolation;
 use super::lanes::Lanes;
@@ -64,6 +65,8 @@ pub(crate) struct Dispatcher {
     pub(super) checking: BTreeMap<Attempt, Claimed>,
     /// Who waits for what becomes of work.
     pub(super) listeners: Listeners,
+    /// Who waits for bodies to end.
+    endings: Endings,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -133,6 +136,7 @@ impl Dispatcher {
             next_prune: None,
             checking: BTreeMap::new(),
             listeners: Listeners::default(),
+            endings: Endings::default(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),
@@ -186,12 +190,14 @@ impl Dispatcher {
         }
         self.do_what_is_due(mono, wall);
         self.grant(mono);
+        self.endings.look(&self.live);
         self.finish_if_idle();
         self.send();
         if self.shared.has_ended() {
             // Whoever still waits for an answer learns that none comes.
             self.shared.events.close();
             self.listeners.close();
+            self.endings = Endings::default();
         }
         self.wake()
     }
@@ -217,6 +223,7 @@ impl Dispatcher {
                 self.lanes_changed = true;
             }
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
+            Event::Bodies(works, reply) => self.endings.add(works, reply),
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),

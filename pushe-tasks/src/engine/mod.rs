@@ -14,6 +14,7 @@ mod contention;
 mod credit;
 mod dispatcher;
 mod driver;
+mod endings;
 pub(crate) mod executor;
 mod findings;
 mod isolation;
