@@ -46,7 +46,7 @@ pub use extract::{CancellationToken, FromTaskContext, MissingState, State, State
 pub use health::{Health, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
-    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, Priority, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
 pub use period::{Missed, PeriodOptions, Slot};
@@ -72,8 +72,8 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Retry,
-        RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
+        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Priority,
+        Retry, RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
     };
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use pushe_tasks_store::{Enqueued, How, WorkId, WorkState};
+use pushe_tasks_store::{Enqueued, How, Reason, WorkId, WorkState};
 
 use crate::codec;
 use crate::error::{CallError, OutputError};
@@ -83,7 +83,11 @@ impl<T: Task> Receipt<T> {
         if task != T::NAME && !T::ALIASES.contains(&task.as_str()) {
             return Err(OutputError::OtherTask { task: task.clone() });
         }
-        let error = || view.errors.last().map(|(_, text)| text.clone()).unwrap_or_default();
+        let error = || match (view.errors.last(), view.record.reason) {
+            (_, Some(Reason::Expired)) => "it expired before it was started".to_owned(),
+            (Some((_, text)), _) => text.clone(),
+            (None, _) => String::new(),
+        };
         match view.record.state {
             WorkState::Succeeded => {}
             WorkState::Failed => return Err(OutputError::Failed { error: error() }),
