@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::id::{LaneId, WorkId};
+use crate::pause::Paused;
 use crate::time::WallTime;
 use crate::verbs::{Lane, Moved};
 
@@ -24,8 +25,12 @@ pub struct Changes {
     pub next_due: Option<WallTime>,
     /// When the first finished record may be pruned.
     pub next_prune: Option<WallTime>,
+    /// When the first piece that waits expires.
+    pub next_expiry: Option<WallTime>,
     /// How many ready pieces are suspects: they run alone (S7.3).
     pub suspects: u64,
     /// The suspect that would start now if no other body lived.
     pub waiting_suspect: Option<WorkId>,
+    /// What is paused, where that has changed.
+    pub paused: Option<Paused>,
 }

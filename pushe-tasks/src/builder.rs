@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushe_tasks_store::{MemoryStore, Store, WallTime};
+use pushe_tasks_store::{MemoryStore, Store, StoreError, WallTime};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, SystemClock};
@@ -349,6 +349,7 @@ impl SchedulerBuilder {
             opened.facts,
             Arc::clone(&kinds),
         ));
+        let paused = opened.changes.paused.clone().unwrap_or_default();
         let _ = events.send(Event::Committed(opened.changes, Vec::new()));
         let executor = self.host.executor(runtime.clone());
         let mut dispatcher = Dispatcher::new(
@@ -365,6 +366,11 @@ impl SchedulerBuilder {
             dispatcher.allowed = life.starts();
         }
         let scheduler = TaskScheduler::new(shared, executor);
+        // Before anything may be claimed.
+        scheduler
+            .pause_new_names(&paused)
+            .await
+            .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
         start_dispatcher(&self.host, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);

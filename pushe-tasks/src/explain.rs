@@ -137,6 +137,13 @@ pub enum Obstacle {
         /// When this scheduler was started.
         since: SystemTime,
     },
+    /// It is paused.
+    Paused {
+        /// Its stored task name, where that task is paused; `None` where all work is.
+        task: Option<String>,
+        /// Since when.
+        since: SystemTime,
+    },
     /// Earlier unfinished work bears its task id.
     EarlierWork {
         /// Since when it is Blocked.
@@ -212,6 +219,7 @@ impl Obstacle {
             | Self::MaxRunning { since, .. }
             | Self::Spread { since, .. }
             | Self::NoHandler { since, .. }
+            | Self::Paused { since, .. }
             | Self::EarlierWork { since }
             | Self::EarlierBody { since }
             | Self::OwnBody { since }
@@ -237,6 +245,10 @@ impl Obstacle {
             Self::NoHandler { task, .. } => {
                 write!(f, "a task named `{task}`, which this program does not register")
             }
+            Self::Paused { task: Some(task), .. } => {
+                write!(f, "`resume_task(\"{task}\")`, since its task is paused")
+            }
+            Self::Paused { task: None, .. } => f.write_str("`resume()`, since all work is paused"),
             Self::EarlierWork { .. } => f.write_str("earlier work with its task id"),
             Self::EarlierBody { .. } => f.write_str("the body of earlier work with its task id to end"),
             Self::OwnBody { .. } => f.write_str("its own earlier body to end"),

@@ -198,7 +198,10 @@ fn begin(store: &mut dyn Store, seat: &WriterSeat, tenure: Tenure) -> Result<Ope
     let rescued = rescued.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
     // A new dispatcher knows no lane: it is told of all of them, and moves that it could not follow are left out.
     let mut lanes = Ok(Vec::new());
-    store.read(&mut |look| lanes = look.lanes())?;
+    store.read(&mut |look| {
+        lanes = look.lanes();
+        changes.paused = look.paused().ok();
+    })?;
     let lanes = lanes.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
     changes.moves.clear();
     changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();

@@ -14,10 +14,12 @@ mod contention;
 mod credit;
 mod dispatcher;
 mod driver;
+mod endings;
 pub(crate) mod executor;
 mod findings;
 mod isolation;
 mod lanes;
+mod listeners;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
@@ -33,6 +35,7 @@ pub(crate) mod signal;
 pub(crate) mod spread;
 mod starting;
 mod tasks;
+mod telling;
 #[cfg(test)]
 mod traces;
 #[cfg(feature = "redb")]
@@ -48,3 +51,4 @@ pub(crate) use dispatcher::Dispatcher;
 pub use driver::Driver;
 pub(crate) use driver::{CrashRules, Host, OpenStore, WriterSeat, start_dispatcher, start_writer};
 pub(crate) use findings::tell_findings;
+pub(crate) use listeners::PeriodOutput;

@@ -72,6 +72,10 @@ impl Dispatcher {
         if !is_due {
             obstacles.push(Obstacle::Time { until: when(record.due), since: when(waits_since(record)) });
         }
+        if let Some((alone, since)) = crate::pause::since(&self.paused, &view.lane.task) {
+            let task = alone.then(|| view.lane.task.clone());
+            obstacles.push(Obstacle::Paused { task, since: when(since) });
+        }
         let Some(task) = shared.registry.find(&view.lane.task) else {
             return obstacles.extend(self.no_handler(view));
         };

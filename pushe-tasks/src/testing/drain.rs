@@ -83,10 +83,15 @@ fn time_will_tell(standing: &Standing) -> bool {
     match standing.state {
         WorkState::Running => true,
         // The piece before it tells.
-        WorkState::Blocked => standing.obstacles.iter().any(|it| matches!(it, Obstacle::EarlierBody { .. })),
+        WorkState::Blocked => {
+            standing.obstacles.iter().any(|obstacle| matches!(obstacle, Obstacle::EarlierBody { .. }))
+        }
         _ => standing.obstacles.iter().all(|obstacle| match obstacle {
             Obstacle::Constraint { until, .. } => until.is_some(),
-            Obstacle::NoHandler { .. } | Obstacle::Shutdown { .. } | Obstacle::Store { .. } => false,
+            Obstacle::NoHandler { .. }
+            | Obstacle::Paused { .. }
+            | Obstacle::Shutdown { .. }
+            | Obstacle::Store { .. } => false,
             _ => true,
         }),
     }
