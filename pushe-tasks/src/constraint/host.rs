@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use pushe_tasks_syntax::rules;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Constraint, ConstraintDecodeError, Damping, NetworkSource, Reading, Source, Verdict, publish, stored,
+    Constraint, ConstraintDecodeError, Damping, NetworkSource, NetworkState, Reading, Source, Verdict,
+    publish, stored,
 };
 use crate::clock::{Clock, MonoTime, WallTime};
 use crate::random::{Randomness, unit};
@@ -44,6 +45,10 @@ pub struct HostSource {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     network: NetworkSource,
+    /// What was heard of the network last: written by the one watch that listens for all.
+    heard: watch::Sender<Reading<NetworkState>>,
+    /// Whose watch that is; the next one takes over from one that is dropped.
+    listening: Arc<Semaphore>,
     /// When each place was last reached: written by every try.
     reached: Arc<Mutex<HashMap<String, MonoTime>>>,
 }
@@ -52,7 +57,8 @@ impl HostSource {
     /// Hosts as this machine reaches them.
     pub fn new(clock: Arc<dyn Clock>, randomness: Arc<dyn Randomness>) -> Self {
         let network = NetworkSource::new(Arc::clone(&clock));
-        Self { clock, randomness, network, reached: Arc::default() }
+        let (heard, listening) = (watch::Sender::new(Reading::unknown("no reading yet")), Semaphore::new(1));
+        Self { clock, randomness, network, heard, listening: Arc::new(listening), reached: Arc::default() }
     }
 
     /// Connects to the place now, for 3 s at the most.
@@ -99,9 +105,10 @@ impl Source for HostSource {
     }
 
     async fn watch(&self, place: String, out: watch::Sender<Reading<HostState>>) {
-        let (said, mut network) = watch::channel(Reading::unknown("no reading yet"));
+        let mut network = self.heard.subscribe();
         let follow = async {
-            self.network.watch((), said).await;
+            let _turn = self.listening.acquire().await;
+            self.network.watch((), self.heard.clone()).await;
             // Without a word about the network the back-off has to do.
             std::future::pending::<()>().await;
         };
@@ -232,6 +239,34 @@ mod tests {
             () = source.watch(place, out) => panic!("a watch never ends"),
             found = seen.wait_for(|reading| *reading == Reading::Known(HostState::Reached)) => drop(found.unwrap()),
         }
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn one_of_many_watches_listens_to_the_network_for_all() {
+        let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let (source, before) = (source(), files());
+        let watch = |host: usize| {
+            let (source, (out, mut seen)) = (source.clone(), watch::channel(Reading::unknown("nothing yet")));
+            let task =
+                tokio::spawn(async move { source.watch(format!("127.0.0.{}:1", host + 1), out).await });
+            (task, async move { seen.wait_for(|reading| reading.known().is_some()).await.map(drop) })
+        };
+        let (tasks, tried): (Vec<_>, Vec<_>) = (0..200).map(watch).unzip();
+        for tried in tried {
+            tried.await.unwrap();
+        }
+        // Other tests of this program open files too, but not a hundred.
+        assert!(files() < before + 100, "{} files were opened", files() - before);
+        let mut heard = source.heard.subscribe();
+        source.heard.send_replace(Reading::unknown("the first listener is gone"));
+        heard.mark_unchanged();
+        for task in &tasks[..199] {
+            task.abort();
+        }
+        // Whoever is left looks by itself.
+        heard.changed().await.unwrap();
+        tasks[199].abort();
     }
 
     #[test]
