@@ -201,6 +201,12 @@ pub enum CallError {
     /// There is no such work: it never was, or it finished so long ago that it has been pruned.
     #[error("there is no such work; it never was, or it finished long ago and has been pruned")]
     NotFound,
+    /// What the call was given cannot be.
+    #[error("this cannot be asked for: {problem}")]
+    Invalid {
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
     /// The store did not carry it out.
     #[error("the store did not carry it out: {0}")]
     Store(String),

@@ -17,9 +17,11 @@ mod explain;
 mod extract;
 mod health;
 mod info;
+mod looking;
 mod options;
 mod outcome;
 mod park;
+mod pause;
 mod period;
 mod random;
 mod receipt;
@@ -31,6 +33,8 @@ mod scheduler;
 mod signals;
 mod steering;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
@@ -43,7 +47,7 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
-pub use explain::{Obstacle, Standing};
+pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
 pub use health::{Health, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
@@ -51,6 +55,7 @@ pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
+pub use pause::Paused;
 pub use period::{Missed, PeriodOptions, Slot};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.

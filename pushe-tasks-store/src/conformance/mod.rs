@@ -33,6 +33,7 @@ mod claim;
 mod enqueue;
 mod look;
 mod model;
+mod pause;
 mod periodic;
 mod policy;
 mod progress;
@@ -166,6 +167,15 @@ macro_rules! __conformance_cases {
                 s9_1_a_task_id_names_all_that_bears_it
                 s9_1_a_cancel_of_a_task_id_releases_nothing_of_it
                 s9_1_what_is_unknown_is_not_cancelled
+            }
+            pause {
+                s9_1_paused_work_does_not_start
+                s9_1_a_task_is_paused_apart_from_all
+                s9_1_pauses_hold_over_restarts
+                s9_1_running_work_goes_on_and_delays_run_out
+                s9_1_nothing_starts_at_once_while_paused
+                s9_1_a_paused_suspect_holds_nobody_up
+                s9_1_only_a_change_of_what_is_paused_is_told
             }
             rescue {
                 s1_12_orphans_are_enqueued_again

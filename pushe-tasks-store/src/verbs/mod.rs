@@ -11,6 +11,7 @@ mod enqueue;
 mod look;
 mod merge;
 mod over_tables;
+mod pause;
 mod policy;
 mod progress;
 mod prune;
@@ -31,6 +32,7 @@ pub use types::{
 use crate::change::Changes;
 use crate::error::{StoreError, VerbError};
 use crate::id::{Attempt, WorkId};
+use crate::pause::{PauseScope, Paused};
 use crate::time::WallTime;
 
 /// One durable store, owned by one writer.
@@ -129,6 +131,13 @@ pub trait Verbs: Look {
         now: WallTime,
     ) -> Result<Vec<WorkId>, VerbError>;
 
+    /// Keeps work from starting, until `resume` (S9.1): no claim takes work of these tasks, though it falls due and expires as
+    /// ever. Bodies that run go on. It holds over restarts.
+    fn pause(&mut self, scope: &PauseScope, now: WallTime) -> Result<(), VerbError>;
+
+    /// Lets work start again. All work is paused and resumed apart from single tasks.
+    fn resume(&mut self, scope: &PauseScope) -> Result<(), VerbError>;
+
     /// Makes every wait by duration as long as it was to be, after the clock was set back (S8.1); answers how many moved.
     ///
     /// Times that name a moment of the wall clock stay. A slot of a period moves only where its wait has grown by more than
@@ -164,6 +173,9 @@ pub trait Look {
 
     /// All lanes, with how many pieces are ready in each.
     fn lanes(&self) -> Result<Vec<LaneView>, VerbError>;
+
+    /// What is paused.
+    fn paused(&self) -> Result<Paused, VerbError>;
 
     /// When the first delayed piece falls due.
     fn next_due(&self) -> Result<Option<WallTime>, VerbError>;

@@ -72,6 +72,10 @@ pub(super) struct Unmet {
     pub(super) why: String,
     pub(super) reading: Option<String>,
     pub(super) since: MonoTime,
+    /// When the passing of time alone may change it.
+    pub(super) until: Option<WallTime>,
+    /// Whether its source is watched now; one without a source needs no watch.
+    pub(super) is_watched: bool,
 }
 
 impl Conditions {
@@ -168,7 +172,13 @@ impl Conditions {
                     let kind = condition.constraint.kind().to_owned();
                     let constraint = condition.constraint.describe().into_owned();
                     let reading = self.reading(condition);
-                    Some(Unmet { kind, constraint, why: why.to_owned(), reading, since })
+                    let wall = self.clock.wall();
+                    let opens = condition.gate.opens_at(now).map(|at| wall.plus(at.since(now)));
+                    let until = opens.or(condition.recheck);
+                    let source = condition.constraint.source();
+                    let is_watched = source.is_none_or(|key| self.monitors.contains_key(key));
+                    let why = why.to_owned();
+                    Some(Unmet { kind, constraint, why, reading, since, until, is_watched })
                 }
             }
         };

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, OnLost, Reason, Settle, Settlement, WorkId, WorkState,
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement, WorkId, WorkState,
 };
 use tokio::sync::oneshot;
 
 use super::conditions::Conditions;
+use super::contention::Contention;
 use super::credit::{CreditUpdate, Turn};
 use super::executor::Executor;
 use super::isolation::Isolation;
@@ -39,7 +40,7 @@ const PRUNE_BATCH: usize = 500;
 /// The owner of timers, lanes and permits.
 pub(crate) struct Dispatcher {
     pub(super) shared: Arc<Shared>,
-    pub(super) executor: Box<dyn Executor>,
+    pub(super) executor: Arc<dyn Executor>,
     pub(super) tasks: Vec<TaskState>,
     pub(super) lanes: Lanes,
     pub(super) conditions: Conditions,
@@ -48,6 +49,10 @@ pub(crate) struct Dispatcher {
     /// Bodies that hold a permit now, and the most that may.
     pub(super) running: u64,
     pub(super) max_running: u64,
+    /// Since when there has been more work than places for bodies; written when credit is granted.
+    pub(super) crowd: Contention,
+    /// When it was made.
+    pub(super) began: MonoTime,
     /// Claims that it has been told of.
     pub(super) seen: u64,
     /// When the first delayed piece falls due and the first finished record may be pruned; written by commits, cleared
@@ -64,6 +69,8 @@ pub(crate) struct Dispatcher {
     pub(super) isolation: Isolation,
     /// Ready pieces that run alone; written by commits.
     pub(super) suspects: u64,
+    /// What is paused; written by commits, kept by the store, which lets none of it be claimed.
+    pub(super) paused: Paused,
     /// What leaves at the end of the step.
     pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
@@ -78,6 +85,9 @@ pub(crate) struct Dispatcher {
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
     watch: ClockWatch,
+    /// The most claims in total that a test lets it make.
+    #[cfg(feature = "testing")]
+    pub(crate) allowed: Option<u64>,
     inbox: Vec<Event>,
 }
 
@@ -93,7 +103,7 @@ pub(crate) struct Wake {
 impl Dispatcher {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        executor: Box<dyn Executor>,
+        executor: Arc<dyn Executor>,
         kinds: Arc<ConstraintKinds>,
         max_running: u64,
         stop_grace: Duration,
@@ -102,7 +112,8 @@ impl Dispatcher {
         let tasks =
             shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
         let conditions = Conditions::new(kinds, Arc::clone(&shared.clock), Arc::clone(&shared.events));
-        let watch = ClockWatch::new(shared.clock.mono(), shared.clock.wall());
+        let began = shared.clock.mono();
+        let watch = ClockWatch::new(began, shared.clock.wall());
         Self {
             shared,
             executor,
@@ -113,6 +124,8 @@ impl Dispatcher {
             graces: Graces { stop: stop_grace, give_up: Duration::from_secs(1) },
             running: 0,
             max_running,
+            crowd: Contention::default(),
+            began,
             seen: 0,
             next_due: None,
             next_prune: None,
@@ -122,6 +135,7 @@ impl Dispatcher {
             stopping: None,
             isolation: Isolation::new(suspect_window),
             suspects: 0,
+            paused: Paused::default(),
             outbox: Vec::new(),
             lanes_changed: true,
             spread: SPREAD,
@@ -129,6 +143,8 @@ impl Dispatcher {
             granted: 0,
             told_turn: Turn::default(),
             watch,
+            #[cfg(feature = "testing")]
+            allowed: None,
             inbox: Vec::new(),
         }
     }
@@ -206,6 +222,8 @@ impl Dispatcher {
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
             Event::Abandon => self.shut_down(Duration::ZERO, None),
+            #[cfg(feature = "testing")]
+            Event::Allow(starts) => self.allowed = Some(self.seen + starts),
             Event::StopRecorded => self.stop_recorded(),
             Event::WriterEnded => self.writer_ended(),
         }
@@ -236,6 +254,9 @@ impl Dispatcher {
             }
         }
         self.suspects = changes.suspects;
+        if let Some(paused) = changes.paused {
+            self.paused = paused;
+        }
         self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
@@ -274,10 +295,12 @@ impl Dispatcher {
     pub(super) fn judge(&self, live: &Live, ended: Ended) -> Settlement {
         let chance = unit(self.shared.randomness.bits());
         let settled = settlement(ended, live.signal.reason(), &live.options, live.retries, chance);
-        match &live.run {
+        let settled = match &live.run {
             Some(run) => run.settlement(settled, self.shared.clock.wall()),
             None => settled,
-        }
+        };
+        self.warn_of_returns(live, &settled);
+        settled
     }
 
     pub(super) fn settle(&mut self, attempt: Attempt, settlement: Settlement, body: Body) {
@@ -344,7 +367,8 @@ impl Dispatcher {
     /// Settles the work of a body that does not stop, and takes its permit back.
     fn give_up(&mut self, attempt: Attempt) {
         self.live.enter(attempt, Phase::Zombie, None);
-        let Some(live) = self.live.remove(attempt) else { return };
+        let Some(mut live) = self.live.remove(attempt) else { return };
+        live.given_up = Some(self.shared.clock.mono());
         tracing::warn!(work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
@@ -380,10 +404,18 @@ impl Dispatcher {
                 let lane = self.lanes.get(*id);
                 lane.is_some_and(|lane| self.conditions.all_open(&lane.conditions, now))
             };
+            let waits = |id: &LaneId| self.lanes.get(*id).is_some_and(|lane| lane.ready > 0) && is_open(id);
+            task.contention.look(task.is_full(), task.lanes.iter().any(waits), now);
             update.accounts.extend(task.new_account(now, is_open).map(|account| (index, account)));
         }
+        let waiting = self.tasks.iter().any(|task| task.contention.is_waiting());
+        self.crowd.look(self.running >= self.max_running, waiting, now);
         let free = if self.stopping.is_some() { 0 } else { self.max_running.saturating_sub(self.running) };
         update.total = self.seen + free;
+        #[cfg(feature = "testing")]
+        if let Some(allowed) = self.allowed {
+            update.total = update.total.min(allowed);
+        }
         update.turn = self.isolation.turn();
         if update.total != self.granted || update.turn != self.told_turn || !update.accounts.is_empty() {
             (self.granted, self.told_turn) = (update.total, update.turn);

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
-    VerbError, WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, PauseScope, Paused, Settle, StoreError,
+    StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::oneshot;
 
@@ -93,6 +93,8 @@ pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    Pause(PauseScope, Reply<()>),
+    Resume(PauseScope, Reply<()>),
     /// The clock was set back.
     Clamp,
     Settle(Settle),
@@ -111,6 +113,7 @@ pub(crate) enum Read {
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
     List(Filter, Reply<Vec<WorkView>>),
+    Paused(Reply<Paused>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),
 }
@@ -137,6 +140,9 @@ pub(crate) enum Event {
     Health(oneshot::Sender<EngineHealth>),
     /// The engine is to stop, giving bodies this long.
     Shutdown(Duration, oneshot::Sender<ShutdownReport>),
+    /// A test lets so many more pieces start from now on.
+    #[cfg(feature = "testing")]
+    Allow(u64),
     /// The stop is on record, or cannot be: nothing more will be claimed.
     StopRecorded,
     /// The writer has carried out its last request and closed the store.
@@ -177,6 +183,8 @@ impl std::fmt::Debug for Event {
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
             Self::Shutdown(..) => "Shutdown",
+            #[cfg(feature = "testing")]
+            Self::Allow(_) => "Allow",
             Self::StopRecorded => "StopRecorded",
             Self::WriterEnded => "WriterEnded",
             Self::Abandon => "Abandon",

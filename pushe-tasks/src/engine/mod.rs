@@ -10,6 +10,7 @@
 
 mod attempt;
 mod conditions;
+mod contention;
 mod credit;
 mod dispatcher;
 mod driver;
@@ -44,7 +45,5 @@ pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
 #[cfg(feature = "testing")]
 pub use driver::Driver;
-#[cfg(not(feature = "testing"))]
-pub(crate) use driver::Driver;
-pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};
+pub(crate) use driver::{CrashRules, Host, OpenStore, WriterSeat, start_dispatcher, start_writer};
 pub(crate) use findings::tell_findings;

@@ -27,6 +27,7 @@ enum Answer {
     Enqueued(Result<Vec<Enqueued>, VerbError>),
     Cancelled(Result<Vec<Moved>, VerbError>),
     Overridden(Result<Vec<WorkId>, VerbError>),
+    Turned(Result<(), VerbError>),
     /// Nothing that anybody waits for.
     Silence,
 }
@@ -71,6 +72,8 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
         Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
         Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
         Write::OverrideNext(target, at, _) => Answer::Overridden(verbs.override_next(target, *at, now)),
+        Write::Pause(scope, _) => Answer::Turned(verbs.pause(scope, now)),
+        Write::Resume(scope, _) => Answer::Turned(verbs.resume(scope)),
         Write::Clamp => {
             silence(verbs.clamp(now), "waits could not be shortened after the clock was set", None)
         }
@@ -114,6 +117,9 @@ impl Done {
             (Write::OverrideNext(_, _, reply), Answer::Overridden(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
+            (Write::Pause(_, reply) | Write::Resume(_, reply), Answer::Turned(result)) => {
+                reply.send(result.map_err(Refusal::from));
+            }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
             (Write::Progress(_, _, place), _) => drop(place),
             _ => {}
@@ -137,6 +143,7 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
         Write::Enqueue(_, reply) => reply.send(Err(error.clone().into())),
         Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
         Write::OverrideNext(_, _, reply) => reply.send(Err(error.clone().into())),
+        Write::Pause(_, reply) | Write::Resume(_, reply) => reply.send(Err(error.clone().into())),
         Write::RecordStop => {
             // The engine stops all the same; the record is tried again with what ends attempts.
             let _ = events.send(Event::StopRecorded);

@@ -296,6 +296,7 @@ impl Writer {
                 let _ = self.store.write(&mut |_| ());
                 reply.send(Ok(self.store.facts().clone()));
             }
+            Read::Paused(reply) => self.look(reply, |look| look.paused()),
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
         }
     }
@@ -323,6 +324,7 @@ fn rescue_unowned(verbs: &mut dyn Verbs, now: WallTime) {
 /// Tells of every lane, since what was told of them before may no longer be so.
 fn recount(look: &dyn Look, changes: &mut Changes) {
     if let Ok(lanes) = look.lanes() {
+        changes.paused = look.paused().ok();
         changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
         changes.new_lanes = lanes.into_iter().map(|lane| (lane.id, lane.lane)).collect();
     }
