@@ -22,10 +22,9 @@ use crate::figures::Wrong;
 
 /// So long what is not known to be damaged may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So long work of a damaged store is waited for: what it cannot run is looked for in its lists.
-const SHORT: Duration = Duration::from_millis(1_500);
-/// After so long without a body the lists are looked at.
+/// After so long without a body the lists are looked at, and of a damaged store after so many times no more is expected.
 const SLICE: Duration = Duration::from_millis(20);
+const SLICES: u32 = 10;
 
 /// What the engine made of a file.
 #[derive(Debug, Default)]
@@ -35,6 +34,8 @@ struct Opened {
     damaged: bool,
     /// What else a user sees of damage.
     tells: Option<String>,
+    /// Whether the store does not work any more.
+    is_failing: bool,
     list: BTreeMap<u64, WorkInfo>,
     /// Ids in the list that no piece has.
     foreign: Vec<WorkInfo>,
@@ -129,7 +130,8 @@ async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen, is
     count("stores that were opened", 1);
     let live = |number: &u64| stock.pieces[number] == Stood::Live;
     let clock = SystemClock::new();
-    let until = clock.mono().plus(if is_sound { PATIENCE } else { SHORT });
+    let until = clock.mono().plus(PATIENCE);
+    let mut quiet = 0;
     loop {
         let ran = |number: &u64| seen.state().ran.contains(number);
         if stock.pieces.keys().filter(|number| live(number)).all(ran) || clock.mono() >= until {
@@ -144,7 +146,7 @@ async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen, is
             matches!(state, Some(WorkState::Enqueued | WorkState::Blocked | WorkState::Running))
                 && !ran(number)
         };
-        if opened.tells.is_some() || !stock.pieces.keys().filter(|number| live(number)).any(may_run) {
+        if !stock.pieces.keys().filter(|number| live(number)).any(may_run) {
             break;
         }
     }
@@ -178,6 +180,7 @@ async fn health(scheduler: &TaskScheduler, opened: &mut Opened) {
         Some(Ok(health)) => {
             let news = health.facts.findings.iter().find(|finding| !finding.is_ordinary());
             if health.store != StoreHealth::Healthy {
+                opened.is_failing = true;
                 opened.tells = Some(format!("{:?}", health.store));
             } else if let Some(news) = news {
                 opened.tells = Some(news.to_string());
@@ -192,6 +195,7 @@ fn tells(opened: &mut Opened, error: &CallError) {
     if matches!(error, CallError::Stopped) {
         wrong(Wrong::Panic, "a thread of the engine has ended");
     }
+    opened.is_failing = true;
     opened.tells = Some(error.to_string());
 }
 
@@ -234,7 +238,7 @@ async fn salvaged_store(stock: &Stock, to: &Path, found: &Salvaged, what: &str) 
         wrong(Wrong::Unexpected, format!("{what}: the salvaged store is not sound: {:?}", sound.problems));
     }
     let seen = Seen::new(stock.seed);
-    let opened = open(stock, to, StoreOptions::default(), &seen, true).await;
+    let opened = open(stock, to, StoreOptions::default(), &seen, found.problems.is_empty()).await;
     if let Some(refused) = &opened.refused {
         wrong(Wrong::Unexpected, format!("{what}: the salvaged store is refused: {refused}"));
     }
