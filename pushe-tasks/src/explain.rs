@@ -62,6 +62,11 @@ pub enum Obstacle {
     },
     /// Earlier unfinished work bears its task id.
     EarlierWork,
+    /// It runs after the success of this piece, which has not come: that waits, runs, or is quarantined.
+    Success {
+        /// The piece.
+        of: WorkId,
+    },
     /// The body of work that bore its task id has not ended yet.
     EarlierBody,
     /// A body of its own that could not be stopped has not ended yet.
@@ -129,6 +134,7 @@ impl fmt::Display for Obstacle {
                 write!(f, "a task named `{task}`, which this program does not register")
             }
             Self::EarlierWork => f.write_str("earlier work with its task id"),
+            Self::Success { of } => write!(f, "the success of the work {of}"),
             Self::EarlierBody => f.write_str("the body of earlier work with its task id to end"),
             Self::OwnBody => f.write_str("its own earlier body to end"),
             Self::Suspect { work, .. } => {

@@ -84,6 +84,7 @@ impl<T: Task> Receipt<T> {
             return Err(OutputError::OtherTask { task: task.clone() });
         }
         let error = || match (view.errors.last(), view.record.reason) {
+            (None, Some(Reason::Prerequisite)) => "the work before it failed".to_owned(),
             (_, Some(Reason::Expired)) => "it expired before it was started".to_owned(),
             (Some((_, text)), _) => text.clone(),
             (None, _) => String::new(),

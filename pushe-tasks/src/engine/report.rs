@@ -22,8 +22,9 @@ impl Dispatcher {
         let mut obstacles = Vec::new();
         match record.state {
             WorkState::Enqueued => self.explain_enqueued(view, &mut obstacles),
-            WorkState::Blocked => obstacles.push(match record.blocked {
-                Some(Blocked::Body) => Obstacle::EarlierBody,
+            WorkState::Blocked => obstacles.push(match (record.after, record.blocked) {
+                (Some(of), _) => Obstacle::Success { of },
+                (None, Some(Blocked::Body)) => Obstacle::EarlierBody,
                 _ => Obstacle::EarlierWork,
             }),
             _ => {}
