@@ -86,7 +86,8 @@ impl Expected {
             && !record.state.is_finished()
             && record.state != WorkState::Quarantined
         {
-            let blocked = record.state == WorkState::Blocked;
+            // What waits for the success of Quarantined work stands first and is Blocked all the same.
+            let blocked = record.state == WorkState::Blocked && record.after.is_none();
             self.heads.insert((hash, record.sequence), (record.id, blocked));
         }
     }

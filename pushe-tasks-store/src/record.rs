@@ -63,6 +63,10 @@ pub struct WorkRecord {
     pub filed: Filed,
     /// What a Blocked piece waits for.
     pub blocked: Option<Blocked>,
+    /// The piece whose success it waits for (S4.7); taken off by that success.
+    pub after: Option<WorkId>,
+    /// Whether a piece has been scheduled that waits for its success.
+    pub followed: bool,
     /// When the newest attempt was claimed.
     pub claimed_at: Option<WallTime>,
     /// When it finished.
@@ -142,6 +146,8 @@ impl WorkRecord {
             boost_millis: 0,
             filed: Filed::Ready,
             blocked: None,
+            after: None,
+            followed: false,
             claimed_at: None,
             finished_at: None,
             prune_at: WallTime::MAX,
@@ -227,6 +233,7 @@ impl WorkRecord {
         }
         record.alone = flags & FLAG_ALONE != 0;
         record.ousted = flags & FLAG_OUSTED != 0;
+        record.followed = flags & FLAG_FOLLOWED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -252,6 +259,9 @@ impl WorkRecord {
         }
         if self.ousted {
             flags |= FLAG_OUSTED;
+        }
+        if self.followed {
+            flags |= FLAG_FOLLOWED;
         }
         flags
     }
@@ -280,6 +290,10 @@ impl WorkRecord {
         moment(TAG_FINISHED_AT, self.finished_at);
         moment(TAG_EXPIRES_AT, self.expires_at);
         moment(TAG_PRUNE_AT, (self.prune_at != WallTime::MAX).then_some(self.prune_at));
+        if let Some(after) = self.after {
+            out.u8(TAG_AFTER);
+            out.fixed(after.as_bytes());
+        }
         if !self.history.is_empty() {
             out.u8(TAG_HISTORY);
             out.varint(self.history.len() as u64);
@@ -320,6 +334,7 @@ impl WorkRecord {
                 }
                 TAG_EXPIRES_AT => self.expires_at = Some(WallTime::from_millis(from.signed("expires at")?)),
                 TAG_PRUNE_AT => self.prune_at = WallTime::from_millis(from.signed("prune at")?),
+                TAG_AFTER => self.after = Some(WorkId::from_bytes(from.fixed("after")?)),
                 TAG_HISTORY => {
                     for _ in 0..from.varint("history")? {
                         self.history.push(AttemptRecord::decode(from)?);
@@ -359,6 +374,7 @@ const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
 const FLAG_OUSTED: u8 = 64;
+const FLAG_FOLLOWED: u8 = 128;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -373,6 +389,7 @@ const TAG_HISTORY: u8 = 10;
 const TAG_PROGRESS: u8 = 11;
 const TAG_PERIOD: u8 = 12;
 const TAG_EXPIRES_AT: u8 = 20;
+const TAG_AFTER: u8 = 21;
 
 #[cfg(test)]
 mod tests {
@@ -408,6 +425,8 @@ mod tests {
         full.boost_millis = -600_000;
         full.filed = Filed::Delayed;
         full.blocked = Some(Blocked::Body);
+        full.after = Some(WorkId::from_bytes([0xfe; 16]));
+        full.followed = true;
         full.claimed_at = Some(WallTime::MIN);
         full.finished_at = Some(now);
         full.prune_at = now;

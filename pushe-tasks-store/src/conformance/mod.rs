@@ -108,6 +108,14 @@ macro_rules! __conformance_cases {
                 s4_5_quarantined_work_is_passed_by_every_policy
                 s4_5_what_stands_behind_quarantined_work_goes_on
                 s4_1_ids_of_finished_and_unfinished_work_are_kept_apart
+                s4_3_appended_after_success_waits_for_it
+                s4_7_a_failed_predecessor_fails_what_was_appended_to_it
+                s4_7_a_cancelled_predecessor_cancels_what_was_appended_to_it
+                s4_7_an_expired_predecessor_fails_what_was_appended_to_it
+                s4_5_quarantined_work_is_waited_for_by_what_needs_its_success
+                s4_6_append_and_append_after_success_keep_one_order
+                s4_8_append_after_success_refuses_an_id_of_another_task
+                s4_9_replace_cancels_what_waits_for_a_success
             }
             at_once {
                 s1_4_what_starts_at_once_is_claimed_as_by_a_claim

@@ -16,8 +16,14 @@ use crate::verbs::{Body, How, NewWork, Policy, Settled, Settlement, Target};
 const STEPS: usize = 4_000;
 
 /// Ids and the policy that each is scheduled with.
-const IDS: [(&str, Policy); 4] =
-    [("k", Policy::Keep), ("r", Policy::Replace), ("p", Policy::Append), ("q", Policy::Append)];
+const IDS: [(&str, Policy); 6] = [
+    ("k", Policy::Keep),
+    ("r", Policy::Replace),
+    ("p", Policy::Append),
+    ("q", Policy::Append),
+    ("s", Policy::AppendAfterSuccess),
+    ("t", Policy::AppendAfterSuccess),
+];
 
 /// One piece as the model knows it, in the order in which they came.
 #[derive(Clone, Debug)]
@@ -26,6 +32,8 @@ struct Piece {
     task_id: Option<usize>,
     state: WorkState,
     blocked: Option<Blocked>,
+    /// The piece whose success it waits for.
+    after: Option<WorkId>,
     due: WallTime,
     wait: Duration,
     claim: u64,
@@ -95,7 +103,7 @@ impl Model {
     fn enqueue(&mut self, world: &mut World, random: &mut Random) {
         let millis = random.below(2) * random.below(1_000);
         let wait = Duration::from_millis(millis);
-        let task_id = Some(random.index(6)).filter(|id| *id < IDS.len());
+        let task_id = Some(random.index(9)).filter(|id| *id < IDS.len());
         let task = ["A", "B", "C"][random.index(3)];
         let mut work = NewWork { start: after(millis), ..world.work(task) };
         work.aliases = &["A", "B", "C"];
@@ -109,6 +117,8 @@ impl Model {
         let bears = |piece: &&Piece| piece.task_id == task_id && !piece.state.is_finished();
         let before = self.pieces.iter().filter(bears).map(|piece| piece.interruptions);
         let inherited = before.max().filter(|_| replaces).unwrap_or(0);
+        let newest = self.pieces.iter().rfind(bears).map(|piece| piece.id);
+        let mut waits_for = None;
         let (how, blocked) = match task_id.map(|id| IDS[id].1) {
             Some(Policy::Keep) if !live.is_empty() => {
                 assert_eq!(world.enqueue(&work).id, self.pieces[live[0]].id);
@@ -124,6 +134,10 @@ impl Model {
             Some(Policy::Append) if !live.is_empty() => {
                 (Some(How::Appended(self.pieces[live[live.len() - 1]].id)), Some(Blocked::Behind))
             }
+            Some(Policy::AppendAfterSuccess) if newest.is_some() && task_id.is_some() => {
+                waits_for = newest;
+                (newest.map(How::Appended), Some(Blocked::Behind))
+            }
             _ => (None, None),
         };
         let blocked = blocked.or_else(|| self.lives(task_id).then_some(Blocked::Body));
@@ -137,6 +151,7 @@ impl Model {
             task_id,
             state: if blocked.is_some() { WorkState::Blocked } else { WorkState::Enqueued },
             blocked,
+            after: waits_for,
             due: world.now.plus(wait),
             wait,
             claim: 0,
@@ -276,8 +291,14 @@ impl Model {
             }
             _ => {
                 let moves = world.cancel_work(piece.id);
-                assert_eq!(moves.len(), usize::from(piece.is_live()));
-                self.at(piece.id).into_iter().filter(|at| self.pieces[*at].is_live()).collect()
+                let mut fates = Vec::new();
+                let mut next = self.at(piece.id).filter(|at| self.pieces[*at].is_live());
+                while let Some(at) = next {
+                    fates.push(at);
+                    next = self.follower(self.pieces[at].id);
+                }
+                assert_eq!(moves.len(), fates.len());
+                fates
             }
         };
         for at in targets {
@@ -302,11 +323,16 @@ impl Model {
             (0..self.pieces.len()).filter(|at| self.pieces[*at].has_lapsed(now)).collect();
         lapsed.sort_by_key(|at| self.pieces[*at].expires_at);
         lapsed.truncate(limit);
-        assert_eq!(world.expire(limit), lapsed.len());
+        let mut expired = 0;
         for at in lapsed {
-            self.finish(at, WorkState::Failed, now, 7 * 24);
-            self.unblock(self.pieces[at].task_id, now);
+            // One that waited for the success of another has ended with it.
+            if self.pieces[at].is_live() {
+                expired += 1;
+                self.finish(at, WorkState::Failed, now, 7 * 24);
+                self.unblock(self.pieces[at].task_id, now);
+            }
         }
+        assert_eq!(world.expire(limit), expired);
     }
 
     fn restart(&mut self, world: &mut World) {
@@ -344,6 +370,9 @@ impl Model {
             let piece = &self.pieces[self.at(record.id).expect("the model has it")];
             let shown = (record.state, record.blocked, record.claim, record.interruptions, record.alone);
             let wanted = (piece.state, piece.blocked, piece.claim, piece.interruptions, piece.alone);
+            if piece.is_live() {
+                assert_eq!(record.after, piece.after, "step {step}: {record:?}");
+            }
             assert_eq!(shown, wanted, "step {step}: {record:?}");
             if piece.state == WorkState::Enqueued {
                 assert_eq!(record.due, piece.due, "step {step}: {record:?}");
@@ -351,7 +380,8 @@ impl Model {
         }
         for (id, (_, policy)) in IDS.iter().enumerate() {
             let live = self.live(Some(id));
-            assert!(*policy == Policy::Append || live.len() <= 1, "I7, step {step}: {live:?}");
+            let queues = matches!(policy, Policy::Append | Policy::AppendAfterSuccess);
+            assert!(queues || live.len() <= 1, "I7, step {step}: {live:?}");
             let running = live.iter().position(|at| self.pieces[*at].state == WorkState::Running);
             assert!(running.is_none_or(|place| place == 0), "I8, step {step}: {live:?}");
             let bodies = self.bodies.iter().filter(|(_, held)| *held == Some(id)).count();
@@ -368,6 +398,11 @@ impl Model {
         (length > 0).then(|| self.pieces[random.index(length)].clone())
     }
 
+    /// The piece that waits for the success of this one.
+    fn follower(&self, work: WorkId) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.is_live() && piece.after == Some(work))
+    }
+
     fn lives(&self, task_id: Option<usize>) -> bool {
         task_id.is_some() && self.bodies.iter().any(|(_, held)| *held == task_id)
     }
@@ -381,6 +416,11 @@ impl Model {
         let piece = &mut self.pieces[at];
         (piece.state, piece.blocked) = (state, None);
         piece.prune_at = now.plus(Duration::from_secs(3_600 * hours));
+        let Some(next) = self.follower(self.pieces[at].id) else { return };
+        if state != WorkState::Succeeded {
+            self.finish(next, state, now, hours);
+        }
+        self.pieces[next].after = None;
     }
 
     fn wait(&mut self, at: usize, now: WallTime, millis: u64) {
@@ -392,7 +432,7 @@ impl Model {
         let lives = self.lives(task_id);
         let Some(at) = self.live(task_id).first().copied() else { return };
         let piece = &mut self.pieces[at];
-        if piece.state != WorkState::Blocked {
+        if piece.state != WorkState::Blocked || piece.after.is_some() {
             return;
         }
         piece.blocked = lives.then_some(Blocked::Body);

@@ -105,6 +105,14 @@ pub(crate) fn cancel(record: &mut WorkRecord, reason: Reason, now: WallTime) -> 
     dropped
 }
 
+/// What becomes of a piece that waited for the success of one that has ended so (S4.7).
+pub(crate) fn follow(record: &mut WorkRecord, before: WorkState, now: WallTime) {
+    record.after = None;
+    if before != WorkState::Succeeded {
+        finish(record, before, Some(Reason::Prerequisite), now);
+    }
+}
+
 /// Ends a piece that was never claimed (S1.7).
 pub(crate) fn expire(record: &mut WorkRecord, now: WallTime) {
     finish(record, WorkState::Failed, Some(Reason::Expired), now);
@@ -313,6 +321,20 @@ mod tests {
         check(9, true, false, false);
         check(9, true, true, true);
         check(9, false, true, false);
+    }
+
+    #[test]
+    fn s4_7_what_waits_for_a_success_shares_the_fate_of_what_it_waits_for() {
+        for (before, after, reason) in [
+            (S::Succeeded, S::Blocked, None),
+            (S::Failed, S::Failed, Some(Reason::Prerequisite)),
+            (S::Cancelled, S::Cancelled, Some(Reason::Prerequisite)),
+        ] {
+            let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), CLAIMED);
+            (record.state, record.after) = (S::Blocked, Some(WorkId::from_bytes([2; 16])));
+            follow(&mut record, before, ENDED);
+            assert_eq!((record.state, record.reason, record.after), (after, reason, None), "{before}");
+        }
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub(crate) fn begin(
 /// What a Blocked piece that no earlier piece stands before becomes: it waits for a living body, or it is released and
 /// its delay counts from now (S1.3). Answers whether the record has changed.
 pub(crate) fn unblock(record: &mut WorkRecord, body_lives: bool, now: WallTime) -> bool {
-    if record.state != WorkState::Blocked {
+    // Where nothing stands before it and it still waits for a success, that piece is Quarantined.
+    if record.state != WorkState::Blocked || record.after.is_some() {
         return false;
     }
     if body_lives {

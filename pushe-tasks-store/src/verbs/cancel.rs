@@ -14,7 +14,7 @@ use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::policy::bears;
 use crate::verbs::release::release_id;
-use crate::verbs::{Moved, Target};
+use crate::verbs::{Moved, Target, follow};
 
 pub(super) fn cancel<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -22,23 +22,27 @@ pub(super) fn cancel<T: TablesMut>(
     now: WallTime,
 ) -> Result<Vec<Moved>, VerbError> {
     let start = tx.move_count();
-    let mut hash = None;
+    let (mut hash, mut ended) = (None, Vec::new());
     match target {
         Target::Work(id) => {
             if let Some(record) = rows::record(tx.tables, *id)? {
                 let record = record.map_err(VerbError::Damaged)?;
                 hash = record.id_hash;
-                one(tx, record, Reason::Cancelled, now)?;
+                ended.extend(one(tx, record, Reason::Cancelled, now)?);
             }
         }
         Target::TaskId(task_id) => {
             hash = Some(id_hash(task_id));
             for id in bearers(tx, task_id)? {
                 if let Some(Ok(record)) = rows::record(tx.tables, id)? {
-                    one(tx, record, Reason::Cancelled, now)?;
+                    ended.extend(one(tx, record, Reason::Cancelled, now)?);
                 }
             }
         }
+    }
+    // Only now, so that what is itself cancelled says so.
+    for record in &ended {
+        follow::ended(tx, record, now)?;
     }
     let cancelled = tx.moves_since(start).to_vec();
     // Only now, so that no piece of the same cancel is released by the end of the one before it.
@@ -50,20 +54,22 @@ pub(super) fn cancel<T: TablesMut>(
     Ok(cancelled)
 }
 
-/// Cancels one piece if it is unfinished; the caller releases what stood behind it.
+/// Cancels one piece if it is unfinished, and answers it then; the caller sees to what waits for its success, and releases
+/// what stood behind it.
 pub(super) fn one<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     mut record: WorkRecord,
     reason: Reason,
     now: WallTime,
-) -> Result<(), TableError> {
+) -> Result<Option<WorkRecord>, TableError> {
     if !settlement::is_cancellable(record.state) {
-        return Ok(());
+        return Ok(None);
     }
     let stood = Stood::of(&record);
     let dropped = settlement::cancel(&mut record, reason, now);
     tx.keep_error(&record, "", dropped)?;
-    tx.shift(&stood, &record)
+    tx.shift(&stood, &record)?;
+    Ok(Some(record))
 }
 
 /// The unfinished pieces that bear the task id.

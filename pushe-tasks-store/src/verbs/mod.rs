@@ -9,6 +9,7 @@ mod cancel;
 mod claim;
 mod enqueue;
 mod expire;
+mod follow;
 mod look;
 mod merge;
 mod over_tables;

@@ -26,6 +26,10 @@ pub(super) fn holders<T: TablesMut>(
         let live = holder.state != WorkState::Quarantined;
         match reach {
             Reach::All => found.push(holder),
+            Reach::Last => {
+                found.push(holder);
+                return Ok(ControlFlow::Break(()));
+            }
             // The first one seen stands for the ended ones until a live one is seen.
             Reach::Oldest | Reach::Newest if live => {
                 found = vec![holder];
@@ -42,7 +46,7 @@ pub(super) fn holders<T: TablesMut>(
     let (from, to) = id_range(hash, false);
     match reach {
         Reach::Oldest | Reach::All => rows::bearers(tx.tables, &from, &to, &mut take)?,
-        Reach::Newest => backwards(tx.tables, &from, to, &mut take)?,
+        Reach::Newest | Reach::Last => backwards(tx.tables, &from, to, &mut take)?,
     }
     Ok(found)
 }

@@ -8,9 +8,9 @@ use crate::rules::settlement;
 use crate::state::WorkState;
 use crate::tables::{Table, TableError, TablesMut};
 use crate::transaction::{Stood, Transaction};
-use crate::verbs::aside;
 use crate::verbs::release::release_id;
 use crate::verbs::{Body, Settle, Settled};
+use crate::verbs::{aside, follow};
 
 pub(super) fn settle<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -71,6 +71,7 @@ fn apply<T: TablesMut>(
         tx.put(Table::Outputs, &work_key(record.id), &rows::encode_output(record.id, output))?;
     }
     tx.shift(&stood, &record)?;
+    follow::ended(tx, &record, settle.at)?;
     match record.id_hash {
         // Work that comes back stays the oldest under its id, so that nothing is released.
         Some(hash) if record.state != WorkState::Enqueued => release_id(tx, hash, settle.at),

@@ -94,6 +94,8 @@ pub enum Policy {
     Replace,
     /// Stores the new one to run after it.
     Append,
+    /// Stores the new one to run after it once it has succeeded; it fails with it, and is cancelled with it.
+    AppendAfterSuccess,
 }
 
 /// When a piece may start.
