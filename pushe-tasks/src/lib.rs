@@ -13,6 +13,7 @@ mod data;
 mod engine;
 mod entry;
 mod error;
+mod event;
 mod explain;
 mod extract;
 mod health;
@@ -38,6 +39,7 @@ pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
+mod watch;
 
 pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
@@ -47,12 +49,13 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
+pub use event::{Events, LifecycleEvent, WorkEvent};
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
-pub use health::{Health, StoreHealth};
+pub use health::{Health, SilentSource, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
-    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, Priority, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
 pub use pause::Paused;
@@ -71,18 +74,20 @@ pub use registry::RegistryError;
 pub use repair::{Problem, Salvaged, Verified, salvage, verify};
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
+pub use steering::Cancelled;
 pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]
 pub use transact::{TransactError, Transaction};
+pub use watch::{Seen, Watch};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Retry,
-        RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
+        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Priority,
+        Retry, RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
     };
 }
 

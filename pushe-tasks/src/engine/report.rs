@@ -10,7 +10,7 @@ use super::dispatcher::Dispatcher;
 use super::live::Live;
 use crate::clock::MonoTime;
 use crate::explain::{GIVEN_BACK, Obstacle, RunningAttempt, Standing, Warning};
-use crate::health::EngineHealth;
+use crate::health::{EngineHealth, SilentSource};
 use crate::info::when;
 
 impl Dispatcher {
@@ -72,13 +72,13 @@ impl Dispatcher {
         if !is_due {
             obstacles.push(Obstacle::Time { until: when(record.due), since: when(waits_since(record)) });
         }
-        let Some(task) = shared.registry.find(&view.lane.task) else {
-            return obstacles.extend(self.no_handler(view));
-        };
         if let Some((alone, since)) = crate::pause::since(&self.paused, &view.lane.task) {
             let task = alone.then(|| view.lane.task.clone());
             obstacles.push(Obstacle::Paused { task, since: when(since) });
         }
+        let Some(task) = shared.registry.find(&view.lane.task) else {
+            return obstacles.extend(self.no_handler(view));
+        };
         let conditions = self.lanes.get(record.lane).map_or(&[][..], |lane| &lane.conditions);
         for unmet in self.conditions.unmet(conditions, now) {
             // What nothing that is due needs is not watched, so nothing is known of it.
@@ -141,6 +141,12 @@ impl Dispatcher {
         when(self.shared.clock.wall().minus(now.since(at)))
     }
 
+    fn silent_sources(&self) -> Vec<SilentSource> {
+        let now = self.shared.clock.mono();
+        let silent = self.conditions.without_reading();
+        silent.map(|(name, why, since)| SilentSource { name, why, since: self.moment(since, now) }).collect()
+    }
+
     /// Says aloud that the attempts of a piece of work are given back again and again.
     pub(super) fn warn_of_returns(&self, live: &Live, settled: &Settlement) {
         let returned = live.returned.saturating_add(1);
@@ -166,6 +172,7 @@ impl Dispatcher {
             zombies: zombies.collect(),
             suspects: self.suspects,
             alone: self.isolation.alone(),
+            sources: self.silent_sources(),
             trouble: self.trouble.as_ref().map(|trouble| trouble.error.to_string()),
         }
     }
