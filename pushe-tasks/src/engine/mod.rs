@@ -22,6 +22,7 @@ mod listeners;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+mod meter;
 pub(crate) mod period;
 mod report;
 pub(crate) mod room;
