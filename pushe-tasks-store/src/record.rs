@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::id::{LaneId, WorkId};
+use crate::opaque::Opaque;
 use crate::period::PeriodRecord;
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
@@ -76,7 +77,7 @@ pub struct WorkRecord {
     /// The last attempts that ended, oldest first, at most [`HISTORY`].
     pub history: Vec<AttemptRecord>,
     /// The last progress that a running body reported, encoded as it was given.
-    pub progress: Option<Vec<u8>>,
+    pub progress: Option<Opaque>,
     /// Where periodic work stands.
     pub period: Option<Box<PeriodRecord>>,
 }
@@ -340,7 +341,7 @@ impl WorkRecord {
                         self.history.push(AttemptRecord::decode(from)?);
                     }
                 }
-                TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec()),
+                TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec().into()),
                 TAG_PERIOD => self.period = Some(Box::new(PeriodRecord::decode(from)?)),
                 _ => return Err(Damage::Shape("tag")),
             }
@@ -430,7 +431,7 @@ mod tests {
         full.claimed_at = Some(WallTime::MIN);
         full.finished_at = Some(now);
         full.prune_at = now;
-        full.progress = Some(vec![1, 2, 3]);
+        full.progress = Some(vec![1, 2, 3].into());
         let every = StoredPeriod::new(Rhythm::Every(Duration::from_secs(1)));
         full.period = Some(Box::new(PeriodRecord::first(&every, now)));
         for claim in 1..=12 {

@@ -34,6 +34,7 @@ mod scheduler;
 mod signals;
 mod steering;
 mod task;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;

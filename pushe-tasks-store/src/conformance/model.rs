@@ -246,7 +246,7 @@ impl Model {
         let settlement = match choice {
             0..3 => {
                 self.finish(at, WorkState::Succeeded, now, 24);
-                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1]) }
+                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1].into()) }
             }
             3 => {
                 self.finish(at, WorkState::Failed, now, 7 * 24);
