@@ -44,6 +44,7 @@ mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
+mod update;
 mod world;
 
 use world::World;
@@ -116,6 +117,21 @@ macro_rules! __conformance_cases {
                 s4_6_append_and_append_after_success_keep_one_order
                 s4_8_append_after_success_refuses_an_id_of_another_task
                 s4_9_replace_cancels_what_waits_for_a_success
+            }
+            update {
+                s4_3_update_gives_what_waits_a_new_payload_and_options
+                s4_9_update_keeps_attempts_and_a_running_back_off
+                s4_3_update_leaves_blocked_work_blocked
+                s4_4_whatever_becomes_of_the_running_attempt_the_new_runs
+                s4_4_a_back_off_of_the_old_attempt_holds_for_the_new
+                s4_4_a_crash_ends_the_running_attempt_too
+                s4_4_a_cancel_ends_updated_work
+                s4_5_update_keeps_what_is_quarantined
+                s4_8_update_refuses_an_id_of_another_task_or_kind
+                s5_5_an_update_keeps_the_grid_of_an_unchanged_rhythm
+                s5_5_an_update_of_the_rhythm_begins_a_new_grid
+                s4_4_an_updated_period_outlives_the_end_of_the_old
+                s5_5_what_is_automatic_no_longer_is_cancelled
             }
             at_once {
                 s1_4_what_starts_at_once_is_claimed_as_by_a_claim

@@ -11,18 +11,20 @@ use crate::id::{Attempt, WorkId};
 use crate::record::Blocked;
 use crate::state::WorkState;
 use crate::time::WallTime;
-use crate::verbs::{Body, How, NewWork, Policy, Settled, Settlement, Target};
+use crate::verbs::{Body, Enqueued, How, NewWork, Policy, Settled, Settlement, Start, Target};
 
 const STEPS: usize = 4_000;
 
 /// Ids and the policy that each is scheduled with.
-const IDS: [(&str, Policy); 6] = [
+const IDS: [(&str, Policy); 8] = [
     ("k", Policy::Keep),
     ("r", Policy::Replace),
     ("p", Policy::Append),
     ("q", Policy::Append),
     ("s", Policy::AppendAfterSuccess),
     ("t", Policy::AppendAfterSuccess),
+    ("u", Policy::Update),
+    ("v", Policy::Update),
 ];
 
 /// One piece as the model knows it, in the order in which they came.
@@ -39,6 +41,12 @@ struct Piece {
     claim: u64,
     prune_at: WallTime,
     claimed_at: WallTime,
+    enqueued_at: WallTime,
+    generation: u32,
+    /// Whether it was updated during its attempt.
+    updated: bool,
+    /// Until when its back-off lasts, since its last attempt.
+    backs_off: Option<WallTime>,
     expires_at: Option<WallTime>,
     boost_millis: i64,
     interruptions: u32,
@@ -103,7 +111,7 @@ impl Model {
     fn enqueue(&mut self, world: &mut World, random: &mut Random) {
         let millis = random.below(2) * random.below(1_000);
         let wait = Duration::from_millis(millis);
-        let task_id = Some(random.index(9)).filter(|id| *id < IDS.len());
+        let task_id = Some(random.index(11)).filter(|id| *id < IDS.len());
         let task = ["A", "B", "C"][random.index(3)];
         let mut work = NewWork { start: after(millis), ..world.work(task) };
         work.aliases = &["A", "B", "C"];
@@ -134,6 +142,14 @@ impl Model {
             Some(Policy::Append) if !live.is_empty() => {
                 (Some(How::Appended(self.pieces[live[live.len() - 1]].id)), Some(Blocked::Behind))
             }
+            Some(Policy::Update) if !live.is_empty() => {
+                return self.update(world, &work, live[live.len() - 1]);
+            }
+            Some(Policy::Update) if newest.is_some() && task_id.is_some() => {
+                let kept = world.enqueue(&work);
+                assert_eq!((Some(kept.id), matches!(kept.how, How::Kept { .. })), (newest, true));
+                return;
+            }
             Some(Policy::AppendAfterSuccess) if newest.is_some() && task_id.is_some() => {
                 waits_for = newest;
                 (newest.map(How::Appended), Some(Blocked::Behind))
@@ -157,11 +173,32 @@ impl Model {
             claim: 0,
             prune_at: WallTime::MAX,
             claimed_at: WallTime::MIN,
+            enqueued_at: world.now,
+            generation: 1,
+            updated: false,
+            backs_off: None,
             expires_at: expires.map(|length| world.now.plus(length)),
             boost_millis: work.boost_millis,
             interruptions: inherited,
             alone: false,
         });
+    }
+
+    fn update(&mut self, world: &mut World, work: &NewWork, at: usize) {
+        let piece = &mut self.pieces[at];
+        piece.generation += 1;
+        let how = How::Updated { state: piece.state, generation: piece.generation };
+        assert_eq!(world.enqueue(work), Enqueued { id: piece.id, how });
+        piece.boost_millis = work.boost_millis;
+        if piece.claim == 0 {
+            piece.expires_at = work.options.expires.map(|length| piece.enqueued_at.plus(length));
+        }
+        let Start::After(wait) = work.start else { unreachable!("pieces are delayed by a length") };
+        (piece.due, piece.wait) = (piece.enqueued_at.plus(wait), wait);
+        match piece.state {
+            WorkState::Running => piece.updated = true,
+            _ => piece.due = piece.due.max(piece.backs_off.unwrap_or(WallTime::MIN)),
+        }
     }
 
     fn claim(&mut self, world: &mut World, random: &mut Random) {
@@ -193,6 +230,7 @@ impl Model {
             if started.len() < limit && !self.bodies.iter().any(held) {
                 (piece.state, piece.expires_at) = (WorkState::Running, None);
                 piece.claim += 1;
+                piece.backs_off = None;
                 (piece.claimed_at, piece.alone) = (world.now, turn.is_some());
                 let attempt = Attempt { work: piece.id, claim: piece.claim };
                 self.bodies.push((attempt, piece.task_id));
@@ -239,6 +277,8 @@ impl Model {
         };
         let now = world.now;
         let choice = random.below(8);
+        let before = self.pieces[at].clone();
+        self.pieces[at].updated = false;
         self.pieces[at].alone = false;
         if choice < 6 {
             self.pieces[at].interruptions = 0;
@@ -269,6 +309,12 @@ impl Model {
             }
         };
         assert_eq!(world.settle_as(attempt, settlement, body), Settled::Applied);
+        if before.updated {
+            // However it ended, it is Enqueued again, when its options and its back-off say.
+            let piece = &mut self.pieces[at];
+            (piece.state, piece.prune_at) = (WorkState::Enqueued, WallTime::MAX);
+            piece.due = before.due.max(piece.backs_off.unwrap_or(WallTime::MIN));
+        }
         self.unblock(task_id, now);
     }
 
@@ -344,7 +390,10 @@ impl Model {
             let age = world.now.since(piece.claimed_at);
             let charged = self.boot_noted && age < Duration::from_secs(600);
             piece.interruptions += u32::from(charged);
-            if charged && piece.alone && piece.interruptions >= 3 {
+            if std::mem::take(&mut piece.updated) {
+                piece.state = WorkState::Enqueued;
+                orphans += 1;
+            } else if charged && piece.alone && piece.interruptions >= 3 {
                 piece.state = WorkState::Quarantined;
                 quarantined += 1;
             } else {
@@ -370,6 +419,7 @@ impl Model {
             let piece = &self.pieces[self.at(record.id).expect("the model has it")];
             let shown = (record.state, record.blocked, record.claim, record.interruptions, record.alone);
             let wanted = (piece.state, piece.blocked, piece.claim, piece.interruptions, piece.alone);
+            assert_eq!((record.generation, record.updated), (piece.generation, piece.updated), "step {step}");
             if piece.is_live() {
                 assert_eq!(record.after, piece.after, "step {step}: {record:?}");
             }
@@ -414,7 +464,7 @@ impl Model {
 
     fn finish(&mut self, at: usize, state: WorkState, now: WallTime, hours: u64) {
         let piece = &mut self.pieces[at];
-        (piece.state, piece.blocked) = (state, None);
+        (piece.state, piece.blocked, piece.updated) = (state, None, false);
         piece.prune_at = now.plus(Duration::from_secs(3_600 * hours));
         let Some(next) = self.follower(self.pieces[at].id) else { return };
         if state != WorkState::Succeeded {
@@ -426,6 +476,7 @@ impl Model {
     fn wait(&mut self, at: usize, now: WallTime, millis: u64) {
         let piece = &mut self.pieces[at];
         (piece.state, piece.due) = (WorkState::Enqueued, now.plus(Duration::from_millis(millis)));
+        piece.backs_off = Some(piece.due);
     }
 
     fn unblock(&mut self, task_id: Option<usize>, now: WallTime) {

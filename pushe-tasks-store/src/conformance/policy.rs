@@ -20,8 +20,8 @@ fn kept(id: WorkId, state: WorkState, options_differ: bool) -> Enqueued {
 }
 
 pub(super) fn s4_2_every_policy_stores_the_first(world: &mut World) {
-    let all = [Policy::Keep, Policy::Replace, Policy::Append, Policy::AppendAfterSuccess];
-    for (task_id, policy) in ["a", "b", "c", "d"].into_iter().zip(all) {
+    let all = [Policy::Keep, Policy::Replace, Policy::Append, Policy::AppendAfterSuccess, Policy::Update];
+    for (task_id, policy) in ["a", "b", "c", "d", "e"].into_iter().zip(all) {
         let stored = world.add(task_id, policy);
         assert_eq!(stored.how, How::New, "{policy:?}");
         assert_eq!(world.stands(stored.id), ENQUEUED);
@@ -29,7 +29,8 @@ pub(super) fn s4_2_every_policy_stores_the_first(world: &mut World) {
 }
 
 pub(super) fn s4_1_finished_work_holds_no_id(world: &mut World) {
-    for policy in [Policy::Keep, Policy::Replace, Policy::Append, Policy::AppendAfterSuccess] {
+    let all = [Policy::Keep, Policy::Replace, Policy::Append, Policy::AppendAfterSuccess, Policy::Update];
+    for policy in all {
         let first = world.add("a", policy);
         assert_eq!(first.how, How::New, "{policy:?}");
         let attempt = world.start(first.id);

@@ -50,6 +50,8 @@ pub(crate) enum Choice {
     Replace { cancel: Vec<WorkId>, interruptions: u32 },
     /// Stores the piece after this one, Blocked behind it where it has not ended.
     Append { after: WorkId, behind: bool },
+    /// Gives this one its payload and options.
+    Update(Holder),
     /// Stores the piece Blocked until this one has succeeded.
     Follow { after: WorkId },
 }
@@ -59,7 +61,7 @@ pub(crate) const fn reach(policy: Policy) -> Reach {
     match policy {
         Policy::Keep => Reach::Oldest,
         Policy::Replace => Reach::All,
-        Policy::Append => Reach::Newest,
+        Policy::Append | Policy::Update => Reach::Newest,
         Policy::AppendAfterSuccess => Reach::Last,
     }
 }
@@ -95,6 +97,14 @@ pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
             Some(newest) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
             Some(newest) => Choice::Follow { after: newest.id },
             None => Choice::New,
+        },
+        // What runs is the oldest: where it is the newest too, there is nothing else to update.
+        Policy::Update => match (live.next_back(), holders.last()) {
+            (Some(newest), _) if !newest.ours => Choice::HeldBy(newest.clone()),
+            (Some(newest), _) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
+            (Some(newest), _) => Choice::Update(newest.clone()),
+            (None, Some(aside)) if aside.ours && aside.same_kind => Choice::Keep(aside.clone()),
+            (None, _) => Choice::New,
         },
     }
 }
@@ -156,6 +166,28 @@ mod tests {
         foreign.ours = false;
         let after = Choice::Append { after: id(1), behind: true };
         check(std::slice::from_ref(&foreign), Choice::HeldBy(foreign.clone()), replace(&[1], 1), after);
+    }
+
+    #[test]
+    fn s4_9_update_takes_the_newest_that_has_not_ended() {
+        use WorkState::{Blocked, Enqueued, Quarantined, Running};
+        let check = |holders: &[Holder], expected| {
+            assert_eq!(decide(Policy::Update, holders), expected, "{holders:?}");
+        };
+        check(&[], Choice::New);
+        for state in [Enqueued, Blocked, Running] {
+            let one = holder(1, state);
+            check(std::slice::from_ref(&one), Choice::Update(one.clone()));
+        }
+        let queue = [holder(1, Running), holder(2, Blocked), holder(3, Quarantined)];
+        check(&queue, Choice::Update(queue[1].clone()));
+        let aside = holder(1, Quarantined);
+        check(std::slice::from_ref(&aside), Choice::Keep(aside.clone()));
+        let foreign = Holder { ours: false, ..holder(1, Enqueued) };
+        check(std::slice::from_ref(&foreign), Choice::HeldBy(foreign.clone()));
+        check(&[Holder { state: Quarantined, ..foreign }], Choice::New);
+        let other = Holder { same_kind: false, ..holder(1, Enqueued) };
+        check(std::slice::from_ref(&other), Choice::KindDiffers(other.clone()));
     }
 
     #[test]

@@ -169,6 +169,7 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
         return false;
     }
     set_due(record, due);
+    record.backs_off_until = record.backs_off_until.map(|until| until.min(due));
     // A run that has not begun comes no sooner than its slot, whatever it was put off for.
     if let Some(period) = record.period.as_deref().filter(|period| period.began.is_none() && !is_slot)
         && record.due < period.at
@@ -181,7 +182,7 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
 }
 
 /// The time that was asked for goes before every other (S5.6).
-fn overridden(record: &mut WorkRecord) {
+pub(crate) fn overridden(record: &mut WorkRecord) {
     if let Some(at) = record.period.as_ref().and_then(|period| period.overridden) {
         (record.due, record.wait) = (at, Duration::ZERO);
     }

@@ -23,6 +23,7 @@ mod rescue;
 mod settle;
 mod suspect;
 mod types;
+mod update;
 mod waits;
 
 pub(crate) use look::Snapshot;

@@ -7,6 +7,7 @@ use crate::index::{IdKey, id_range};
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::rules::policy::{Holder, Reach};
+use crate::spec::StoredOptions;
 use crate::state::WorkState;
 use crate::tables::{Table, TableError, Tables, TablesMut};
 use crate::transaction::Transaction;
@@ -99,9 +100,15 @@ fn holder<T: TablesMut>(
         same_kind: record.period.is_some() == work.options.period.is_some(),
         options_differ: !same_lane
             || boost_millis != work.boost_millis
-            || spec.map_or(true, |spec| spec.options != work.options),
+            || spec.map_or(true, |spec| differ(spec.options, &work.options)),
         interruptions,
     }))
+}
+
+/// Whether work would run otherwise under these options; who scheduled it makes no difference.
+fn differ(mut stored: StoredOptions, given: &StoredOptions) -> bool {
+    stored.automatic = given.automatic;
+    stored != *given
 }
 
 #[cfg(test)]

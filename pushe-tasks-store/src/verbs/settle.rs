@@ -10,7 +10,7 @@ use crate::tables::{Table, TableError, TablesMut};
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::release::release_id;
 use crate::verbs::{Body, Settle, Settled};
-use crate::verbs::{aside, follow};
+use crate::verbs::{aside, follow, update};
 
 pub(super) fn settle<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -65,7 +65,8 @@ fn apply<T: TablesMut>(
     if settle.body == Body::NeverBegan {
         settlement::never_began(&mut record);
     }
-    let ended = settlement::settle(&mut record, &settle.settlement, settle.at);
+    let period = update::new_period(tx.tables, &record)?;
+    let ended = settlement::settle(&mut record, &settle.settlement, period.as_ref(), settle.at);
     tx.keep_error(&record, ended.error, ended.dropped)?;
     if let Some(output) = ended.output {
         tx.put(Table::Outputs, &work_key(record.id), &rows::encode_output(record.id, output))?;
