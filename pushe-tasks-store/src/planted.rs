@@ -23,6 +23,12 @@ pub enum Bug {
     UniqueOutside,
     /// A constraint that held once is not looked at again.
     ConstraintOnce,
+    /// What a monitor said counts at the claim, without a second look.
+    NoSecondLook,
+    /// A lost constraint stops work without its grace.
+    StopAtOnce,
+    /// The last reading of a source that has died counts for ever.
+    LastReadingStays,
     /// An attempt that is given back is charged.
     NoRefund,
     /// Appended work does not wait for its turn.
@@ -32,7 +38,7 @@ pub enum Bug {
 }
 
 /// All of them.
-pub const BUGS: [Bug; 11] = [
+pub const BUGS: [Bug; 14] = [
     Bug::AckBeforeCommit,
     Bug::ClaimAfterRun,
     Bug::NoFence,
@@ -41,6 +47,9 @@ pub const BUGS: [Bug; 11] = [
     Bug::NoChecksum,
     Bug::UniqueOutside,
     Bug::ConstraintOnce,
+    Bug::NoSecondLook,
+    Bug::StopAtOnce,
+    Bug::LastReadingStays,
     Bug::NoRefund,
     Bug::AppendAtOnce,
     Bug::FenceByAttempt,
