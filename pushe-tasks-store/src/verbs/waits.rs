@@ -50,6 +50,7 @@ pub(super) fn retry_now<T: TablesMut>(
     let (works, alone) = match target {
         Target::Work(id) => (vec![*id], true),
         Target::TaskId(task_id) => (bearers(tx, task_id)?, false),
+        Target::Automatic { tasks, except } => (automatic(tx, tasks, except)?, false),
     };
     let mut moved = Vec::new();
     for id in works {
