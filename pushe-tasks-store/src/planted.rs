@@ -27,8 +27,6 @@ pub enum Bug {
     NoSecondLook,
     /// A lost constraint stops work without its grace.
     StopAtOnce,
-    /// The last reading of a source that has died counts for ever.
-    LastReadingStays,
     /// An attempt that is given back is charged.
     NoRefund,
     /// Appended work does not wait for its turn.
@@ -38,7 +36,7 @@ pub enum Bug {
 }
 
 /// All of them.
-pub const BUGS: [Bug; 14] = [
+pub const BUGS: [Bug; 13] = [
     Bug::AckBeforeCommit,
     Bug::ClaimAfterRun,
     Bug::NoFence,
@@ -49,7 +47,6 @@ pub const BUGS: [Bug; 14] = [
     Bug::ConstraintOnce,
     Bug::NoSecondLook,
     Bug::StopAtOnce,
-    Bug::LastReadingStays,
     Bug::NoRefund,
     Bug::AppendAtOnce,
     Bug::FenceByAttempt,

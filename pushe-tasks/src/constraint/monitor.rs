@@ -199,10 +199,6 @@ impl<S: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static> Record<S> {
         if self.first_due.is_some_and(|at| at <= now) {
             return self.hear(Reading::Unknown(NOT_YET), now);
         }
-        #[cfg(pushe_planted)]
-        if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::LastReadingStays) {
-            self.stale = None;
-        }
         let (_, why) = self.stale.take_if(|(at, _)| *at <= now)?;
         self.counts = Counts::Lost;
         Some(ErasedReading::Lost(why))
