@@ -81,6 +81,8 @@ pub struct StoredOptions {
     pub on_lost: OnLost,
     /// When periodic work runs; `None` for work that runs once.
     pub period: Option<StoredPeriod>,
+    /// Its tags: what it can be found by, beside its ids.
+    pub tags: Vec<String>,
 }
 
 impl Default for StoredOptions {
@@ -95,6 +97,7 @@ impl Default for StoredOptions {
             expires: None,
             on_lost: OnLost::Stop,
             period: None,
+            tags: Vec::new(),
         }
     }
 }
@@ -166,6 +169,10 @@ impl WorkSpec {
             out.u8(TAG_PERIOD);
             period.encode(&mut out);
         }
+        for tag in &options.tags {
+            out.u8(TAG_TAG);
+            out.str(tag);
+        }
         out.seal(id.as_bytes())
     }
 
@@ -190,6 +197,7 @@ impl WorkSpec {
                 TAG_JITTER => options.jitter = f64::from_le_bytes(from.fixed("jitter")?),
                 TAG_EXPIRES => options.expires = Some(WallTime::from_millis(from.signed("expires")?)),
                 TAG_FINISHES => options.on_lost = OnLost::Finish,
+                TAG_TAG => options.tags.push(from.str("tag")?.to_owned()),
                 TAG_PERIOD => options.period = Some(StoredPeriod::decode(&mut from)?),
                 _ => return Err(Damage::Shape("tag")),
             }
@@ -229,6 +237,7 @@ const TAG_JITTER: u8 = 7;
 const TAG_EXPIRES: u8 = 8;
 const TAG_FINISHES: u8 = 9;
 const TAG_PERIOD: u8 = 10;
+const TAG_TAG: u8 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +262,7 @@ mod tests {
             expires: Some(WallTime::from_millis(-5)),
             on_lost: OnLost::Finish,
             period: Some(StoredPeriod::new(Rhythm::Every(Duration::from_secs(3600)))),
+            tags: vec!["photos".to_owned(), String::new()],
         };
         let full = WorkSpec::new(Some("upload/ä".to_owned()), options, envelope);
         let bytes = full.encode(id);

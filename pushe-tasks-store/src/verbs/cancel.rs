@@ -1,5 +1,6 @@
 //! `cancel`: ends unfinished work; a running body is fenced off (S1.14, S1.17).
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::error::VerbError;
@@ -8,13 +9,14 @@ use crate::index::{id_hash, id_range};
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::rules::settlement;
-use crate::state::Reason;
+use crate::state::{Reason, WorkState};
 use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::policy::bears;
+use crate::verbs::query;
 use crate::verbs::release::release_id;
-use crate::verbs::{Moved, Target};
+use crate::verbs::{CancelledPage, Moved, Query, Target};
 
 pub(super) fn cancel<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -48,6 +50,33 @@ pub(super) fn cancel<T: TablesMut>(
         release_id(tx, hash, now)?;
     }
     Ok(cancelled)
+}
+
+pub(super) fn cancel_page<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    query: &Query,
+    now: WallTime,
+) -> Result<CancelledPage, VerbError> {
+    let mut states = vec![WorkState::Enqueued, WorkState::Blocked, WorkState::Running];
+    states.retain(|state| query.states.is_empty() || query.states.contains(state));
+    if states.is_empty() {
+        return Ok(CancelledPage::default());
+    }
+    let query = Query { states, newest_first: false, ..query.clone() };
+    let found = query::ids(&tx.look(), &query)?;
+    let start = tx.move_count();
+    let mut hashes = BTreeSet::new();
+    for id in found.ids {
+        if let Some(Ok(record)) = rows::record(tx.tables, id)? {
+            hashes.extend(record.id_hash);
+            one(tx, record, Reason::Cancelled, now)?;
+        }
+    }
+    let moved = tx.moves_since(start).to_vec();
+    for hash in hashes {
+        release_id(tx, hash, now)?;
+    }
+    Ok(CancelledPage { moved, next: found.next, newest: tx.volatile.newest() })
 }
 
 /// Cancels one piece if it is unfinished; the caller releases what stood behind it.

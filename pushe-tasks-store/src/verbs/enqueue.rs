@@ -2,7 +2,7 @@
 
 use crate::error::VerbError;
 use crate::id::WorkId;
-use crate::index::{id_hash, work_key};
+use crate::index::{id_hash, tag_hashes, work_key};
 use crate::record::{Blocked, WorkRecord};
 use crate::rules::policy::{self, Choice, Reach};
 use crate::rules::start;
@@ -264,6 +264,7 @@ fn make<T: TablesMut>(
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
     record.boost_millis = work.boost_millis;
+    record.tags = tag_hashes(&work.options.tags);
     start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
     let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
     Ok((record, spec))
