@@ -10,6 +10,12 @@ pub const ID_BYTES: usize = 512;
 /// Longest task name or alias, in bytes.
 pub const NAME_BYTES: usize = 512;
 
+/// Longest tag, in bytes.
+pub const TAG_BYTES: usize = 128;
+
+/// Most tags of one piece of work.
+pub const TAGS: usize = 32;
+
 /// Longest duration that can be written: 100 years of 365 days.
 pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, PauseScope, Paused, Settle, StoreError,
-    StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
+    Attempt, CancelledPage, Changes, Claimed, Enqueued, Moved, NewWork, Page, PauseScope, Paused, Query,
+    Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::oneshot;
 
@@ -92,6 +92,8 @@ impl std::fmt::Debug for Request {
 pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
+    /// One step of a cancel that names many.
+    CancelPage(Box<Query>, Reply<CancelledPage>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
     Requeue(WorkId, Reply<bool>),
     Discard(WorkId, Reply<bool>),
@@ -115,7 +117,7 @@ pub(crate) enum Read {
     Work(WorkId, Reply<Option<WorkView>>),
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
-    List(Filter, Reply<Vec<WorkView>>),
+    Query(Box<Query>, Reply<Page>),
     Paused(Reply<Paused>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),

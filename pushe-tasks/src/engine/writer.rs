@@ -296,8 +296,8 @@ impl Writer {
                 let _ = self.store.write(&mut |_| ());
                 reply.send(Ok(self.store.facts().clone()));
             }
+            Read::Query(query, reply) => self.look(reply, |look| look.query(&query)),
             Read::Paused(reply) => self.look(reply, |look| look.paused()),
-            Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
         }
     }
 

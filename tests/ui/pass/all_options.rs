@@ -43,6 +43,7 @@ fn signed_in() -> SignedIn {
     retry_if = is_temporary,
     timeout = "10m",
     delay = "5s",
+    tags("photos", "manual"),
     concurrency = 4,
     run_on = Cpu,
     crate = ::pushe_tasks,
@@ -76,6 +77,7 @@ fn main() {
     assert_eq!(retry.jitter_fraction(), 0.5);
     assert_eq!(options.time_limit(), Some(Duration::from_secs(600)));
     assert_eq!(options.initial_delay(), Duration::from_secs(5));
+    assert_eq!(options.tag_list(), ["photos", "manual"]);
     assert_eq!(options.concurrency_limit(), Some(4));
     assert_eq!(options.runs_on(), RunOn::Cpu);
 }
