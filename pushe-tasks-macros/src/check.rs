@@ -53,10 +53,24 @@ pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
     urgency(options, diag);
     expires(options, diag);
     options.period.check(diag);
+    tags(options, diag);
     if let Some(limit) = &options.concurrency {
         diag.judge(limit, rules::concurrency(limit.value.into()));
     }
     run_on(options, item, diag);
+}
+
+fn tags(options: &Options, diag: &mut Diagnostics) {
+    let mut earlier = Vec::new();
+    for (index, tag) in options.tags.iter().enumerate() {
+        let value = tag.value();
+        diag.judge(tag, rules::tag_among(&value, &earlier));
+        // Said once, on the first that is too many.
+        if index == limits::TAGS {
+            diag.judge(tag, rules::tags(options.tags.len()));
+        }
+        earlier.push(value);
+    }
 }
 
 fn modifiers(item: &Item, diag: &mut Diagnostics) -> bool {

@@ -264,6 +264,8 @@ impl Task<'_> {
         }));
         add(options.expires.as_ref().map(|it| time(it.value)).map(|it| quote!(.expires(#it))));
         add(options.period.expand(&private));
+        let tags = &options.tags;
+        add((!tags.is_empty()).then(|| quote!(.tags(&[#(#tags),*]))));
         add(options.concurrency.as_ref().map(|limit| quote!(.concurrency(#limit))));
         add(options.run_on.as_ref().map(|word| quote!(.run_on(#private::RunOn::#word))));
         chain

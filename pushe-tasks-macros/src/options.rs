@@ -55,6 +55,7 @@ static KEYS: &[Key] = &[
     key("missed", WORD, "missed = Once"),
     key("min_gap", TIME, "min_gap = \"30m\""),
     key("stop_after", NUMBER, "stop_after = 5"),
+    key("tags", "a list of texts in quotes", "tags(\"...\")"),
     key("concurrency", NUMBER, "concurrency = 4"),
     key("run_on", WORD, "run_on = Cpu"),
     key("crate", "a path", "crate = ::pushe_tasks"),
@@ -131,6 +132,7 @@ pub(crate) struct Options {
     pub(crate) urgency_keys: Vec<Ident>,
     pub(crate) expires: Option<Time>,
     pub(crate) period: Period,
+    pub(crate) tags: Vec<LitStr>,
     pub(crate) concurrency: Option<Number<u32>>,
     pub(crate) run_on: Option<Word>,
     /// Whether `run_on` was meant, readable or not.
@@ -184,6 +186,7 @@ impl Options {
                 "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" => {
                     options.period.read(entry, diag);
                 }
+                "tags" => options.tags = read::texts(&entry, diag),
                 "concurrency" => options.concurrency = read::whole(&entry, diag),
                 "run_on" => {
                     options.has_run_on = true;

@@ -24,7 +24,12 @@ pub(crate) fn check<T: Tables>(tables: &T, volatile: &Volatile) -> Result<Vec<St
     })?;
     let damaged = expected.damaged.clone();
     let mut listed = BTreeSet::new();
-    for (table, places) in [(Table::Order, &mut expected.order), (Table::Ids, &mut expected.ids)] {
+    let indexes = [
+        (Table::Order, &mut expected.order),
+        (Table::Ids, &mut expected.ids),
+        (Table::Tags, &mut expected.tags),
+    ];
+    for (table, places) in indexes {
         rows_of(tables, table, &mut |key, value| match (places.remove(key), rows::pointed(value)) {
             (Some(id), Some(found)) if id == found => {}
             // A damaged record stands where it was found, or among the Quarantined; what it has in the id index stays.
@@ -50,6 +55,7 @@ pub(crate) fn check<T: Tables>(tables: &T, volatile: &Volatile) -> Result<Vec<St
 struct Expected {
     order: BTreeMap<Vec<u8>, WorkId>,
     ids: BTreeMap<Vec<u8>, WorkId>,
+    tags: BTreeMap<Vec<u8>, WorkId>,
     ready: BTreeMap<LaneId, u64>,
     /// Ready pieces that run alone.
     suspects: u64,
@@ -76,6 +82,7 @@ impl Expected {
         if let Some(key) = index::id_key(record) {
             self.ids.insert(key.to_vec(), record.id);
         }
+        self.tags.extend(index::tag_keys(record).map(|key| (key.to_vec(), record.id)));
         if record.state == WorkState::Succeeded {
             self.succeeded.insert(record.id);
         }

@@ -1,7 +1,8 @@
 //! Where a record stands in the indexes, as a pure function of the record.
 //!
-//! Invariant: every record has exactly one place in the order index and, if it bears a task id, one in the id index; what
-//! expires while it waits, and what the start of a program scheduled, stands in the order index once more.
+//! Invariant: every record has exactly one place in the order index, one in the id index if it bears a task id, and one in
+//! the tag index for each of its tags; what expires while it waits, and what the start of a program scheduled, stands in the
+//! order index once more.
 //! A transition is therefore: take out the places of the old record, put in those of the new. Nothing else moves.
 
 use crate::id::{LaneId, WorkId};
@@ -46,6 +47,35 @@ pub(crate) type OrderKey = [u8; 21];
 
 /// A key in the id index: hash of the task id, whether finished, sequence number.
 pub(crate) type IdKey = [u8; 17];
+
+/// A key in the tag index: hash of the tag, state, work id.
+pub(crate) type TagKey = [u8; 25];
+
+/// The places of a record in the tag index: one for each of its tags.
+pub(crate) fn tag_keys(record: &WorkRecord) -> impl Iterator<Item = TagKey> {
+    record.tags.iter().map(|tag| tag_place(*tag, record.state, record.id))
+}
+
+/// The hash of the tag of a key.
+pub(crate) fn tag_of(key: &TagKey) -> Option<u64> {
+    key.first_chunk::<8>().map(|hash| u64::from_be_bytes(*hash))
+}
+
+pub(crate) fn tag_place(tag: u64, state: WorkState, work: WorkId) -> TagKey {
+    let mut key = [0; 25];
+    key[..8].copy_from_slice(&tag.to_be_bytes());
+    key[8] = state.code();
+    key[9..].copy_from_slice(work.as_bytes());
+    key
+}
+
+/// The hashes under which tags are indexed.
+pub(crate) fn tag_hashes(tags: &[String]) -> Vec<u64> {
+    let mut hashes: Vec<_> = tags.iter().map(|tag| id_hash(tag)).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
 
 /// The place of a record in the order index.
 pub(crate) fn order_key(record: &WorkRecord) -> OrderKey {

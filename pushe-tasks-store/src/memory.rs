@@ -186,6 +186,24 @@ impl Tables for MemoryTables {
         Ok(())
     }
 
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TableError> {
+        if from < to {
+            let rows = self.rows[table as usize].range::<[u8], _>((Included(from), Excluded(to)));
+            for (key, value) in rows.rev() {
+                if visit(key, value).is_break() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
         if from >= to {
             return Ok(None);

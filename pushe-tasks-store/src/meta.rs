@@ -212,6 +212,12 @@ pub(crate) fn paused<T: Tables>(tables: &T) -> Result<Paused, TableError> {
     Ok(paused)
 }
 
+/// Whether the key is that of a switch.
+#[cfg(feature = "redb")]
+pub(crate) fn is_pause(key: &[u8]) -> bool {
+    key == PAUSED || key.starts_with(PAUSED_TASK)
+}
+
 /// Takes in one row of the table, where it is that of a switch.
 fn take_pause(paused: &mut Paused, key: &[u8], value: &[u8]) {
     let read = Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| from.signed("since"));

@@ -41,6 +41,8 @@ pub struct WorkRecord {
     pub lane: LaneId,
     /// The hash of its task id, if it bears one.
     pub id_hash: Option<u64>,
+    /// The hashes of its tags, rising.
+    pub tags: Vec<u64>,
     /// The number of the newest claim; the first claim is 1.
     pub claim: u64,
     /// Attempts that ended in retry.
@@ -142,6 +144,7 @@ impl WorkRecord {
             reason: None,
             lane,
             id_hash: None,
+            tags: Vec::new(),
             claim: 0,
             retries: 0,
             snoozes: 0,
@@ -328,6 +331,13 @@ impl WorkRecord {
             out.u8(TAG_PERIOD);
             period.encode(out);
         }
+        if !self.tags.is_empty() {
+            out.u8(TAG_TAGS);
+            out.varint(self.tags.len() as u64);
+            for tag in &self.tags {
+                out.fixed(&tag.to_le_bytes());
+            }
+        }
     }
 
     fn decode_rare(&mut self, from: &mut Reader<'_>) -> Result<(), Damage> {
@@ -360,6 +370,11 @@ impl WorkRecord {
                     }
                 }
                 TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec().into()),
+                TAG_TAGS => {
+                    for _ in 0..from.varint("tags")? {
+                        self.tags.push(u64::from_le_bytes(from.fixed("tags")?));
+                    }
+                }
                 TAG_PERIOD => self.period = Some(Box::new(PeriodRecord::decode(from)?)),
                 _ => return Err(Damage::Shape("tag")),
             }
@@ -412,6 +427,7 @@ const TAG_AFTER: u8 = 21;
 const TAG_UPDATED: u8 = 22;
 const TAG_AUTOMATIC: u8 = 23;
 const TAG_BACKS_OFF: u8 = 24;
+const TAG_TAGS: u8 = 25;
 
 #[cfg(test)]
 mod tests {
@@ -434,6 +450,7 @@ mod tests {
         full.state = WorkState::Blocked;
         full.reason = Some(Reason::ConstraintLost);
         full.id_hash = Some(u64::MAX);
+        full.tags = vec![1, u64::MAX];
         full.claim = 12;
         full.retries = 9;
         full.snoozes = 1;
@@ -471,5 +488,22 @@ mod tests {
         let row = WorkRecord::new(id(), 1, LaneId(1), WallTime::default()).encode();
         let other = WorkId::from_parts(5, [0; 10]);
         assert_eq!(WorkRecord::decode(other, &row), Err(Damage::Checksum));
+    }
+
+    #[test]
+    fn a_row_of_a_build_that_knew_no_tags_reads_back() {
+        // Written before tags and ousted work were known.
+        let now = WallTime::from_millis(1_800_000_000_000);
+        let mut record = WorkRecord::new(id(), 41, LaneId(3), now);
+        (record.id_hash, record.claim, record.retries) = (Some(7), 2, 1);
+        record.claimed_at = Some(now);
+        let old = hex("01010829030280c0e285e368000000070000000000000003010780c0e285e3685305fa66472fc5b0");
+        assert_eq!(WorkRecord::decode(id(), &old), Ok(record.clone()));
+        assert_eq!(record.encode(), old, "and what has no tags is still written so");
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2);
+        digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
     }
 }

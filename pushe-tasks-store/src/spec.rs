@@ -83,6 +83,8 @@ pub struct StoredOptions {
     pub automatic: bool,
     /// When periodic work runs; `None` for work that runs once.
     pub period: Option<StoredPeriod>,
+    /// Its tags: what it can be found by, beside its ids.
+    pub tags: Vec<String>,
 }
 
 impl Default for StoredOptions {
@@ -98,6 +100,7 @@ impl Default for StoredOptions {
             on_lost: OnLost::Stop,
             automatic: false,
             period: None,
+            tags: Vec::new(),
         }
     }
 }
@@ -169,6 +172,10 @@ impl WorkSpec {
             out.u8(TAG_PERIOD);
             period.encode(&mut out);
         }
+        for tag in &options.tags {
+            out.u8(TAG_TAG);
+            out.str(tag);
+        }
         out.seal(id.as_bytes())
     }
 
@@ -196,6 +203,7 @@ impl WorkSpec {
                 TAG_EXPIRES => options.expires = Some(Duration::from_millis(from.varint("expires")?)),
                 TAG_AUTOMATIC => options.automatic = true,
                 TAG_FINISHES => options.on_lost = OnLost::Finish,
+                TAG_TAG => options.tags.push(from.str("tag")?.to_owned()),
                 TAG_PERIOD => options.period = Some(StoredPeriod::decode(&mut from)?),
                 _ => return Err(Damage::Shape("tag")),
             }
@@ -237,6 +245,7 @@ const TAG_FINISHES: u8 = 9;
 const TAG_PERIOD: u8 = 10;
 const TAG_EXPIRES: u8 = 20;
 const TAG_AUTOMATIC: u8 = 21;
+const TAG_TAG: u8 = 22;
 
 #[cfg(test)]
 mod tests {
@@ -262,6 +271,7 @@ mod tests {
             on_lost: OnLost::Finish,
             automatic: true,
             period: Some(StoredPeriod::new(Rhythm::Every(Duration::from_secs(3600)))),
+            tags: vec!["photos".to_owned(), String::new()],
         };
         let full = WorkSpec::new(Some("upload/ä".to_owned()), options, envelope);
         let bytes = full.encode(id);

@@ -24,11 +24,13 @@ pub(crate) enum Table {
     Errors,
     /// Work id → encoded output.
     Outputs,
+    /// Tag key (see `index`) → work id. Stores of earlier builds lack it, and have no tags.
+    Tags,
 }
 
 impl Table {
     /// All of them, in the order in which they are created.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Meta,
         Self::Lanes,
         Self::Records,
@@ -37,6 +39,7 @@ impl Table {
         Self::Ids,
         Self::Errors,
         Self::Outputs,
+        Self::Tags,
     ];
 }
 
@@ -66,6 +69,15 @@ pub(crate) trait Tables {
 
     /// Visits keys in `from..to` in order (`from` included, `to` not), until `visit` breaks.
     fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), TableError>;
+
+    /// Visits keys in `from..to` from the last to the first, until `visit` breaks.
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TableError>;
 
     /// The last entry in `from..to`, key and value.
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError>;

@@ -1,12 +1,12 @@
 //! One transaction over tables: how a record moves, and what a commit tells.
 //!
-//! Invariant: `place` and `place_order` alone touch the order and id indexes, so that every record has the places that `index` says. A
+//! Invariant: `place` and `place_order` alone touch the order, id and tag indexes, so that every record has the places that `index` says. A
 //! verb that fails takes back all that it did; a table that fails spoils the whole transaction.
 
 use crate::change::Changes;
 use crate::error::VerbError;
 use crate::id::{Attempt, LaneId, WorkId};
-use crate::index::{self, IdKey, OrderKey, class};
+use crate::index::{self, IdKey, OrderKey, TagKey, class};
 use crate::journal::Journal;
 use crate::meta;
 use crate::record::{AttemptRecord, WorkRecord};
@@ -39,19 +39,25 @@ pub(crate) struct Finished {
 }
 
 /// The places of a record in the indexes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stood {
     order: OrderKey,
     second: [Option<OrderKey>; 2],
     id: Option<IdKey>,
     state: WorkState,
+    tags: Vec<TagKey>,
 }
 
 impl Stood {
     /// Where the record stands now: taken before it is changed, given back when it is moved.
     pub(crate) fn of(record: &WorkRecord) -> Self {
-        let (order, second) = (index::order_key(record), index::second_keys(record));
-        Self { order, second, id: index::id_key(record), state: record.state }
+        Self {
+            order: index::order_key(record),
+            second: index::second_keys(record),
+            id: index::id_key(record),
+            state: record.state,
+            tags: index::tag_keys(record).collect(),
+        }
     }
 }
 
@@ -162,6 +168,16 @@ impl<T: TablesMut> Transaction<'_, T> {
         let ids = || new.iter().map(|(record, _)| record.id.as_bytes().as_slice());
         let specs = new.iter().map(|(_, spec)| spec.as_slice());
         self.tables.put_run(Table::Specs, &mut ids().zip(specs))?;
+        let mut tags: Vec<_> =
+            new.iter().flat_map(|(record, _)| index::tag_keys(record).map(|key| (key, record.id))).collect();
+        tags.sort_unstable();
+        for (key, _) in &tags {
+            journal.note(Table::Tags, key, None);
+        }
+        if !tags.is_empty() {
+            let tags = tags.iter().map(|(key, work)| (key.as_slice(), work.as_bytes().as_slice()));
+            self.tables.put_run(Table::Tags, &mut { tags })?;
+        }
         let order = places.iter().map(|(key, work)| (key.as_slice(), work.as_bytes().as_slice()));
         self.tables.put_run(Table::Order, &mut { order })?;
         self.tables.put_run(Table::Records, &mut ids().zip(values.iter().map(Vec::as_slice)))?;
@@ -298,6 +314,15 @@ impl<T: TablesMut> Transaction<'_, T> {
             }
             if let Some(key) = to {
                 self.put(Table::Ids, &key, work.as_bytes())?;
+            }
+        }
+        let (from, to) = (old.map_or(&[][..], |stood| &stood.tags), new.map_or(&[][..], |stood| &stood.tags));
+        if from != to {
+            for key in from {
+                self.remove(Table::Tags, key)?;
+            }
+            for key in to {
+                self.put(Table::Tags, key, work.as_bytes())?;
             }
         }
         Ok(())

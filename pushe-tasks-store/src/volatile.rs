@@ -206,6 +206,11 @@ impl Volatile {
         self.newest.is_some_and(|newest| work <= newest)
     }
 
+    /// The greatest id that is stored, or was.
+    pub(crate) const fn newest(&self) -> Option<WorkId> {
+        self.newest
+    }
+
     /// Notes that a piece with this id is stored.
     pub(crate) fn note_stored(&mut self, work: WorkId) {
         self.newest = self.newest.max(Some(work));

@@ -88,6 +88,14 @@ texts! {
         AliasIsName { alias: String } => "`{alias}` is the task's own name; an alias is an earlier one, so remove it",
         /// An alias that is given twice.
         AliasTwice { alias: String } => "the alias `{alias}` is given twice; keep one",
+        /// A tag of no characters.
+        TagEmpty => "a tag cannot be empty; write 1 to 128 bytes",
+        /// A tag that is too long.
+        TagTooLong { bytes: usize } => "a tag cannot be longer than 128 bytes, and this one has {bytes}; shorten it",
+        /// A tag that is given twice.
+        TagTwice { tag: String } => "the tag `{tag}` is given twice; keep one",
+        /// More tags than one piece of work may bear.
+        TooManyTags { tags: usize } => "work cannot bear more than 32 tags, and this has {tags}; leave some out",
         /// A duration of nothing.
         ZeroDuration { option: &'static str } => "`{option}` cannot be zero; write a longer duration or leave `{option}` out",
         /// No attempt at all.

@@ -13,6 +13,12 @@ pub const NAME_BYTES: usize = 512;
 /// Longest name of a host, in bytes.
 pub const HOST_BYTES: usize = 253;
 
+/// Longest tag, in bytes.
+pub const TAG_BYTES: usize = 128;
+
+/// Most tags of one piece of work.
+pub const TAGS: usize = 32;
+
 /// Longest duration that can be written: 100 years of 365 days.
 pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 

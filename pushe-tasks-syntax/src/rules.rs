@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::OptionError;
-use crate::limits::{HOST_BYTES, ID_BYTES, NAME_BYTES};
+use crate::limits::{HOST_BYTES, ID_BYTES, NAME_BYTES, TAG_BYTES, TAGS};
 
 /// A task id has 1 to 512 bytes.
 pub fn id(id: &str) -> Result<(), OptionError> {
@@ -35,6 +35,29 @@ pub fn alias(alias: &str, name: &str, earlier: &[impl AsRef<str>]) -> Result<(),
         return Err(OptionError::AliasTwice { alias: alias.to_owned() });
     }
     Ok(())
+}
+
+/// A tag has 1 to 128 bytes.
+pub fn tag(tag: &str) -> Result<(), OptionError> {
+    match tag.len() {
+        0 => Err(OptionError::TagEmpty),
+        bytes if bytes > TAG_BYTES => Err(OptionError::TagTooLong { bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// A tag in a list is another one than those before it.
+pub fn tag_among(tag: &str, earlier: &[impl AsRef<str>]) -> Result<(), OptionError> {
+    self::tag(tag)?;
+    if earlier.iter().any(|other| other.as_ref() == tag) {
+        return Err(OptionError::TagTwice { tag: tag.to_owned() });
+    }
+    Ok(())
+}
+
+/// A piece of work bears at most 32 tags.
+pub fn tags(tags: usize) -> Result<(), OptionError> {
+    if tags > TAGS { Err(OptionError::TooManyTags { tags }) } else { Ok(()) }
 }
 
 /// A duration that is given is not zero.
@@ -164,6 +187,18 @@ pub fn periodic_policy(appends: bool, has_period: bool) -> Result<(), OptionErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s6_4_tags_have_1_to_128_bytes_and_are_32_at_most() {
+        let long = |bytes| "x".repeat(bytes);
+        assert_eq!(tag(""), Err(OptionError::TagEmpty));
+        assert_eq!((tag("x"), tag(&long(128))), (Ok(()), Ok(())));
+        assert_eq!(tag(&long(129)), Err(OptionError::TagTooLong { bytes: 129 }));
+        assert_eq!(tag_among("b", &["a"]), Ok(()));
+        assert_eq!(tag_among("a", &["b", "a"]), Err(OptionError::TagTwice { tag: "a".to_owned() }));
+        assert_eq!((tags(0), tags(32)), (Ok(()), Ok(())));
+        assert_eq!(tags(33), Err(OptionError::TooManyTags { tags: 33 }));
+    }
 
     #[test]
     fn ids_and_names_have_1_to_512_bytes() {

@@ -47,6 +47,8 @@ pub struct WorkInfo {
     pub task: String,
     /// Its task id.
     pub task_id: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
     /// Its state.
     pub state: WorkState,
     /// Why it is in that state, where there is more to say.
@@ -92,6 +94,23 @@ impl WorkInfo {
         self.history.iter().rev().find_map(|attempt| attempt.error.as_deref())
     }
 
+    /// Why its body was last told to stop, where its newest attempt was stopped; kept until the next attempt begins.
+    ///
+    /// A timeout is an attempt that failed: it is told here as long as no other attempt has ended.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        match self.reason {
+            Some(Reason::Cancelled) => Some(StopReason::Cancelled),
+            Some(Reason::Replaced) => Some(StopReason::Replaced),
+            Some(Reason::ConstraintLost) => Some(StopReason::ConstraintLost),
+            Some(Reason::Shutdown) => Some(StopReason::Shutdown),
+            _ => self
+                .history
+                .last()
+                .filter(|attempt| attempt.end == AttemptEnd::TimedOut)
+                .map(|_| StopReason::Timeout),
+        }
+    }
+
     /// The last progress that its body reported, cleared when it finishes.
     ///
     /// # Errors
@@ -112,10 +131,12 @@ impl From<WorkView> for WorkInfo {
             end: past.end,
             error: error(past.claim),
         });
+        let (task_id, tags) = spec.map_or((None, Vec::new()), |spec| (spec.task_id, spec.options.tags));
         Self {
             id: record.id,
             task: lane.task.clone(),
-            task_id: spec.ok().and_then(|spec| spec.task_id),
+            task_id,
+            tags,
             state: record.state,
             reason: record.reason,
             attempt: record.attempt(),

@@ -25,6 +25,7 @@ mod outcome;
 mod park;
 mod pause;
 mod period;
+mod query;
 mod random;
 mod receipt;
 mod registry;
@@ -70,6 +71,7 @@ pub use pushe_tasks_store as store;
 #[cfg(feature = "redb")]
 pub use pushe_tasks_store::redb::redb;
 pub use pushe_tasks_store::{AttemptEnd, OpenError, Reason, WorkId, WorkState};
+pub use query::{WorkPage, WorkQuery, WorkSet};
 pub use random::{Randomness, SystemRandomness};
 pub use receipt::{Receipt, ReceiptKind};
 pub use registry::RegistryError;

@@ -100,6 +100,7 @@ pub struct TaskOptions<T: Task> {
     priority: Priority,
     expires: Option<Duration>,
     period: Option<PeriodOptions>,
+    tags: &'static [&'static str],
     concurrency: Option<u32>,
     run_on: RunOn,
 }
@@ -126,6 +127,7 @@ impl<T: Task> TaskOptions<T> {
             priority: Priority::Normal,
             expires: None,
             period: None,
+            tags: &[],
             concurrency: None,
             run_on: RunOn::Io,
         }
@@ -225,6 +227,13 @@ impl<T: Task> TaskOptions<T> {
         self
     }
 
+    /// Gives all work of the task these tags, by which it can be found and cancelled: at most 32, of 1 to 128 bytes.
+    #[must_use]
+    pub const fn tags(mut self, tags: &'static [&'static str]) -> Self {
+        self.tags = tags;
+        self
+    }
+
     /// Runs at most this many pieces of the task's work at a time.
     #[must_use]
     pub const fn concurrency(mut self, limit: u32) -> Self {
@@ -304,6 +313,11 @@ impl<T: Task> TaskOptions<T> {
         self.expires
     }
 
+    /// The tags that all work of the task bears.
+    pub const fn tag_list(&self) -> &'static [&'static str] {
+        self.tags
+    }
+
     /// Most pieces of the task's work that run at a time.
     pub const fn concurrency_limit(&self) -> Option<u32> {
         self.concurrency
@@ -320,8 +334,9 @@ impl<T: Task> TaskOptions<T> {
     ///
     /// # Errors
     /// An id that is empty or too long; a policy without an id, or one that appends on periodic work; what [`PeriodOptions::check`]
-    /// refuses; `on_lost` without a constraint; a time limit or a concurrency of zero; a priority of more than a week; an
-    /// expiry of zero, or one that passes before the work may start; what [`RetryOptions::check`] refuses.
+    /// refuses; `on_lost` without a constraint; a tag that is empty, too long or given twice, or more than 32 of them; a time
+    /// limit or a concurrency of zero; a priority of more than a week; an expiry of zero, or one that passes before the work may
+    /// start; what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
         if let Some(TaskId::Fixed(id)) = &self.id {
             rules::id(id)?;
@@ -336,6 +351,10 @@ impl<T: Task> TaskOptions<T> {
         rules::on_lost(self.on_lost.is_some(), constrained)?;
         if let Some(timeout) = self.timeout {
             rules::not_zero("timeout", timeout)?;
+        }
+        rules::tags(self.tags.len())?;
+        for (index, tag) in self.tags.iter().enumerate() {
+            rules::tag_among(tag, &self.tags[..index])?;
         }
         rules::concurrency(self.concurrency.map_or(1, u64::from))?;
         self.priority.check()?;
@@ -390,6 +409,7 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
             .field("priority", &self.priority)
             .field("expires", &self.expires)
             .field("period", &self.period)
+            .field("tags", &self.tags)
             .field("concurrency", &self.concurrency)
             .field("run_on", &self.run_on)
             .finish()

@@ -154,7 +154,7 @@ impl TaskScheduler {
 }
 
 /// All names of the task that bears this one.
-fn names(registry: &Registry, task: &str) -> Vec<String> {
+pub(crate) fn names(registry: &Registry, task: &str) -> Vec<String> {
     match registry.find(task).map(|index| registry.entries()[index]) {
         Some(entry) => {
             std::iter::once(entry.name()).chain(entry.aliases().iter().copied()).map(str::to_owned).collect()

@@ -56,6 +56,7 @@ pub struct Schedule<T: Task> {
     priority: Option<Priority>,
     expires: Option<Wait>,
     period: Option<PeriodOptions>,
+    tags: Vec<String>,
     work_id: Option<WorkId>,
     scheduler: Option<TaskScheduler>,
 }
@@ -110,6 +111,7 @@ impl<T: Task> Schedule<T> {
             priority: None,
             expires: None,
             period: None,
+            tags: Vec::new(),
             work_id: None,
             scheduler: None,
         }
@@ -200,6 +202,12 @@ impl<T: Task> Schedule<T> {
     /// Runs it again and again. Without an id such work bears the name of its task, and its policy is `Keep`.
     pub fn period(mut self, period: PeriodOptions) -> Self {
         self.period = Some(period);
+        self
+    }
+
+    /// Gives this piece a tag, beside those of the task: 1 to 128 bytes, and 32 tags in all. Call it once for each.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
         self
     }
 
@@ -301,6 +309,7 @@ impl<T: Task> Schedule<T> {
             return Err(ScheduleError::UnknownConstraint { kind, type_name });
         }
         let on_lost = self.on_lost.unwrap_or_else(|| self.options.lost_constraint());
+        let tags = tags(self.options.tag_list(), self.tags)?;
         let payload = codec::encode(&self.input)?;
         let limit = shared.limits.payload;
         if payload.len() > limit {
@@ -313,7 +322,7 @@ impl<T: Task> Schedule<T> {
             unique: task_id.map(|id| (id, stored_policy(policy))),
             start,
             boost_millis: priority.boost_millis(),
-            options: stored_options(&retry, timeout, expires, on_lost, period),
+            options: stored_options(&retry, timeout, expires, on_lost, period, tags),
             envelope: codec::seal(payload),
         })
     }
@@ -400,6 +409,19 @@ fn constraints(network: NetworkType, requirements: &[Requirement]) -> Vec<Stored
     stored
 }
 
+/// The tags of the task and of the call, each once.
+fn tags(of_task: &[&str], of_call: Vec<String>) -> Result<Vec<String>, ScheduleError> {
+    let mut tags: Vec<_> = of_task.iter().map(|tag| (*tag).to_owned()).collect();
+    for tag in of_call {
+        rules::tag(&tag)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    rules::tags(tags.len())?;
+    Ok(tags)
+}
+
 fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
     match policy {
         ExistingWorkPolicy::Keep => Policy::Keep,
@@ -415,6 +437,7 @@ fn stored_options(
     expires: Option<Duration>,
     on_lost: OnLost,
     period: Option<StoredPeriod>,
+    tags: Vec<String>,
 ) -> StoredOptions {
     let mut options = StoredOptions::default();
     options.max_attempts = retry.attempt_limit();
@@ -430,5 +453,6 @@ fn stored_options(
     options.expires = expires;
     options.on_lost = on_lost;
     options.period = period;
+    options.tags = tags;
     options
 }

@@ -7,12 +7,12 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pushe_tasks_store::{Filter, Target, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{Target, WorkId, WorkView};
 use tokio::sync::oneshot;
 
 use crate::builder::SchedulerBuilder;
 use crate::engine::executor::Executor;
-use crate::engine::message::{Event, Read, Refusal, Reply, Request, Write};
+use crate::engine::message::{Event, Read, Refusal, Reply, Request};
 use crate::engine::room::Place;
 use crate::engine::shared::Shared;
 use crate::error::{CallError, ScheduleError, StartError};
@@ -190,37 +190,12 @@ impl TaskScheduler {
         enqueue(self, batch.into_iter().collect()).await
     }
 
-    /// Cancels a piece of work, or every unfinished piece that bears a task id; answers what was cancelled.
-    ///
-    /// A body that runs is told to stop and dropped after its grace; whatever it answers, its work stays cancelled.
-    ///
-    /// # Errors
-    /// [`CallError::Stopped`], [`CallError::Store`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future before it completes leaves open whether the work is cancelled.
-    pub async fn cancel(&self, work: impl Into<WorkRef>) -> Result<Vec<WorkId>, CallError> {
-        let target = Target::from(work.into());
-        let moved = self.request(|reply| Request::Write(Write::Cancel(target, reply))).await?;
-        Ok(moved.into_iter().map(|moved| moved.attempt.work).collect())
-    }
-
     /// One piece of work as it stands: by its id, or by its task id the newest piece that bore it, finished or not.
     ///
     /// # Errors
     /// [`CallError::NotFound`] for work that never was or has been pruned.
     pub async fn info(&self, work: impl Into<WorkRef>) -> Result<WorkInfo, CallError> {
         Ok(self.view(work.into()).await?.into())
-    }
-
-    /// The pieces of work in one of these states, oldest first, at most `limit`; all states where none is named.
-    ///
-    /// # Errors
-    /// [`CallError::Stopped`], [`CallError::Store`].
-    pub async fn list(&self, states: &[WorkState], limit: usize) -> Result<Vec<WorkInfo>, CallError> {
-        let filter = Filter { states: states.to_vec(), tasks: Vec::new(), after: None, limit };
-        let page = self.request(|reply| Request::Read(Read::List(filter, reply))).await?;
-        Ok(page.into_iter().map(WorkInfo::from).collect())
     }
 
     /// Stops in order: claims nothing more, tells running bodies to stop, waits `grace`, gives their attempts back, and

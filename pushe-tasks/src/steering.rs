@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::message::{Event, Request, Write};
 use crate::error::CallError;
+use crate::query::WorkSet;
 use crate::scheduler::{TaskScheduler, WorkRef};
 
 impl TaskScheduler {
@@ -163,9 +164,9 @@ impl TaskScheduler {
     ///     Ok(())
     /// }
     /// ```
-    pub async fn cancel_and_wait(&self, work: impl Into<WorkRef>) -> Result<Cancelled, CallError> {
+    pub async fn cancel_and_wait(&self, work: impl Into<WorkSet>) -> Result<Cancelled, CallError> {
         let work = work.into();
-        let single = if let WorkRef::Work(id) = &work { Some(*id) } else { None };
+        let single = if let WorkSet::Work(id) = &work { Some(*id) } else { None };
         let works = self.cancel(work).await?;
         // It may have been cancelled before and still have a body.
         let mut awaited = works.clone();

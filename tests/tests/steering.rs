@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use pushe_tasks::{
-    CallError, FromTaskContext, Obstacle, Outcome, Paused, RetryOptions, RunOn, Schedule, SchedulerBuilder,
-    State, Task, TaskContext, TaskError, TaskOptions, TaskScheduler, WorkState,
+    CallError, FromTaskContext, Obstacle, OptionError, Outcome, Paused, RetryOptions, RunOn, Schedule,
+    ScheduleError, SchedulerBuilder, State, StopReason, Task, TaskContext, TaskError, TaskOptions,
+    TaskScheduler, WorkQuery, WorkSet, WorkState,
 };
 use pushe_tasks_tests::deadline::soon;
 use tokio::sync::Semaphore;
@@ -262,5 +263,103 @@ async fn s9_1_cancel_and_wait_names_a_body_that_nobody_can_stop() {
         }
     };
     soon("its end is noticed", ended).await;
+    end(&scheduler).await;
+}
+
+#[tokio::test]
+async fn s9_2_work_is_found_by_what_it_is_in_pages() {
+    let gate = Gate::new();
+    let scheduler = start(&gate).await;
+    scheduler.pause().await.unwrap();
+    let mut tagged = Vec::new();
+    for number in 0..5 {
+        let piece = Schedule::<Gated>::new(()).tag("red").tag(if number == 3 { "rare" } else { "red" });
+        tagged.push(piece.on(&scheduler).await.unwrap().id());
+    }
+    let plain = Schedule::<Quick>::new(()).id("the id").on(&scheduler).await.unwrap().id();
+    let red = WorkQuery::new().tag("red").limit(2);
+    let (mut query, mut seen) = (red.clone(), Vec::new());
+    loop {
+        let page = scheduler.query(&query).await.unwrap();
+        seen.extend(page.works.iter().map(|work| work.id));
+        assert!(page.works.iter().all(|work| work.tags[0] == "red"));
+        let Some(next) = page.next else { break };
+        query = query.after(next);
+    }
+    assert_eq!(seen, tagged);
+    let found = |query: WorkQuery| {
+        let scheduler = scheduler.clone();
+        async move {
+            let page = scheduler.query(&query).await.unwrap();
+            page.works.into_iter().map(|work| work.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(found(WorkQuery::new().tag("rare")).await, [tagged[3]]);
+    assert_eq!(found(red.newest_first()).await, [tagged[4], tagged[3]]);
+    // An alias names the task, and a task id its work.
+    assert_eq!(found(WorkQuery::new().task("Gated of old")).await, tagged);
+    assert_eq!(found(WorkQuery::new().task_id("the id")).await, [plain]);
+    assert_eq!(found(WorkQuery::new().id(plain).state(WorkState::Enqueued)).await, [plain]);
+    assert_eq!(found(WorkQuery::new().id(plain).state(WorkState::Running)).await, []);
+    assert_eq!(scheduler.list(&[], 4).await.unwrap().len(), 4);
+    for refused in [WorkQuery::new().limit(0), WorkQuery::new().limit(1_001)] {
+        let refused = scheduler.query(&refused).await;
+        assert!(matches!(refused, Err(CallError::Invalid { .. })), "{refused:?}");
+    }
+    end(&scheduler).await;
+}
+
+#[tokio::test]
+async fn s9_1_work_is_cancelled_by_tag_by_query_and_all_of_it() {
+    let gate = Gate::new();
+    let scheduler = start(&gate).await;
+    let running = Schedule::<Gated>::new(()).tag("red").on(&scheduler).await.unwrap();
+    gate.begun().await;
+    scheduler.pause().await.unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..2_500 {
+        let piece = Schedule::<Quick>::new(()).tag(if number % 2 == 0 { "even" } else { "odd" });
+        waiting.push(piece);
+    }
+    let receipts = scheduler.schedule_many(waiting).await.unwrap();
+    let red = soon("it is carried out", scheduler.cancel_and_wait(WorkSet::Tag("red".to_owned()))).await;
+    assert_eq!(red.unwrap().works, [running.id()]);
+    let info = scheduler.info(running.id()).await.unwrap();
+    assert_eq!(info.stop_reason(), Some(StopReason::Cancelled));
+    let query = WorkQuery::new().tag("even").state(WorkState::Running);
+    assert_eq!(scheduler.cancel(query).await.unwrap(), [], "none of it runs");
+    let even = scheduler.cancel(WorkQuery::new().tag("even").limit(1)).await.unwrap();
+    assert_eq!(even.len(), 1_250, "the limit of its pages does not count");
+    let rest = scheduler.cancel(WorkSet::All).await.unwrap();
+    let odd: Vec<_> = receipts.iter().skip(1).step_by(2).map(pushe_tasks::Receipt::id).collect();
+    assert_eq!(rest, odd);
+    end(&scheduler).await;
+}
+
+#[tokio::test]
+async fn s6_4_tags_are_judged_by_the_call() {
+    let gate = Gate::new();
+    let scheduler = start(&gate).await;
+    scheduler.pause().await.unwrap();
+    let refused = |piece: Schedule<Quick>| {
+        let piece = piece.on(&scheduler);
+        async move {
+            match piece.await {
+                Err(ScheduleError::Option(rule)) => rule,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let tags = |count: usize| {
+        (0..count).fold(Schedule::<Quick>::new(()), |piece, number| piece.tag(number.to_string()))
+    };
+    assert_eq!(refused(tags(1).tag("")).await, OptionError::TagEmpty);
+    assert_eq!(refused(tags(1).tag("x".repeat(129))).await, OptionError::TagTooLong { bytes: 129 });
+    assert_eq!(refused(tags(33)).await, OptionError::TooManyTags { tags: 33 });
+    assert!(scheduler.list(&[], 9).await.unwrap().is_empty(), "nothing was stored");
+    let most = tags(32).tag("0").tag("x".repeat(128));
+    assert_eq!(refused(most).await, OptionError::TooManyTags { tags: 33 });
+    let stored = tags(31).tag("0").tag("x".repeat(128)).on(&scheduler).await.unwrap();
+    assert_eq!(scheduler.info(stored.id()).await.unwrap().tags.len(), 32);
     end(&scheduler).await;
 }

@@ -39,6 +39,7 @@ mod periodic;
 mod policy;
 mod progress;
 mod prune;
+mod query;
 mod release;
 mod requeue;
 mod rescue;
@@ -294,6 +295,17 @@ macro_rules! __conformance_cases {
                 s9_2_within_a_transaction_its_own_writes_are_seen
                 what_is_unknown_is_none
                 the_uuid_stays_and_the_epoch_grows
+            }
+            query {
+                s9_2_kinds_are_joined_and_names_within_a_kind_are_not
+                s9_2_every_kind_leads_to_the_same_pages
+                s9_2_tags_follow_their_piece_through_all_states
+                s9_2_a_page_of_little_effort_says_where_it_goes_on
+                s9_2_pages_of_a_scan_agree_while_work_is_pruned_and_stored
+                s9_2_pages_go_backwards_too
+                s9_1_a_query_is_cancelled_page_by_page
+                s9_1_a_cancelled_page_leaves_out_what_came_later
+                s9_1_a_cancel_of_a_query_releases_what_stands_behind
             }
             model {
                 i5_i7_i8_i15_random_verbs_agree_with_the_model

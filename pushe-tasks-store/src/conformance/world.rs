@@ -14,8 +14,8 @@ use crate::spec::{Envelope, StoredOptions};
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
 use crate::verbs::{
-    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, Lane, Look, Moved, NewWork, Policy, RescueRequest,
-    Rescued, Settle, Settled, Settlement, Start, Target, Verbs, WorkView,
+    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, Lane, Look, Moved, NewWork, Page, Policy, Query,
+    RescueRequest, Rescued, Settle, Settled, Settlement, Start, Target, Verbs, WorkView,
 };
 
 /// The boot of the machine that cases run on.
@@ -283,6 +283,10 @@ impl World {
     pub(crate) fn stands(&mut self, work: WorkId) -> (WorkState, Option<Blocked>) {
         let record = self.get(work).record;
         (record.state, record.blocked)
+    }
+
+    pub(crate) fn query(&mut self, query: &Query) -> Page {
+        self.read(|look| look.query(query)).expect("the page reads")
     }
 
     pub(crate) fn list(&mut self, states: &[WorkState]) -> Vec<WorkView> {

@@ -32,6 +32,7 @@ pub(super) const fn name_of(table: Table) -> &'static str {
         Table::Ids => "ids",
         Table::Errors => "errors",
         Table::Outputs => "outputs",
+        Table::Tags => "tags",
     }
 }
 
@@ -100,6 +101,16 @@ impl Tables for WriteTables<'_> {
 
     fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), TableError> {
         attempt(&self.trouble, || scan_in(self.table(table)?, from, to, visit))
+    }
+
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TableError> {
+        attempt(&self.trouble, || scan_back_in(self.table(table)?, from, to, visit))
     }
 
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
@@ -189,6 +200,18 @@ impl Tables for ReadTables {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(()), |table| scan_in(table, from, to, visit)))
     }
 
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TableError> {
+        attempt(&self.trouble, || {
+            self.table(table)?.map_or(Ok(()), |table| scan_back_in(table, from, to, visit))
+        })
+    }
+
     fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Entry>, TableError> {
         attempt(&self.trouble, || self.table(table)?.map_or(Ok(None), |table| last_in(table, from, to)))
     }
@@ -237,6 +260,24 @@ fn scan_in(
         return Ok(());
     }
     for entry in table.range::<&[u8]>(from..to)? {
+        let (key, value) = entry?;
+        if visit(key.value(), value.value()).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn scan_back_in(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    from: &[u8],
+    to: &[u8],
+    visit: &mut Visit<'_>,
+) -> Result<(), StorageError> {
+    if from >= to {
+        return Ok(());
+    }
+    for entry in table.range::<&[u8]>(from..to)?.rev() {
         let (key, value) = entry?;
         if visit(key.value(), value.value()).is_break() {
             break;

@@ -79,11 +79,13 @@ pub(super) fn judge(table: Table, key: &[u8], value: &[u8]) -> Result<(), Proble
         Table::Specs => exact().and_then(|id| WorkSpec::decode(id, value).map(drop).map_err(text)),
         Table::Outputs => exact().and_then(|id| rows::decode_output(id, value).map(drop).map_err(text)),
         Table::Errors => rows::decode_error(key, value).map(drop).map_err(text),
-        Table::Order | Table::Ids => rows::pointed(value).map(drop).ok_or("it points at nothing".to_owned()),
+        Table::Order | Table::Ids | Table::Tags => {
+            rows::pointed(value).map(drop).ok_or("it points at nothing".to_owned())
+        }
     };
     let work = match table {
         Table::Records | Table::Specs | Table::Outputs | Table::Errors => work,
-        Table::Order | Table::Ids => rows::pointed(value),
+        Table::Order | Table::Ids | Table::Tags => rows::pointed(value),
         Table::Meta | Table::Lanes => None,
     };
     read.map_err(|text| Problem::new(name_of(table), work, format!("a row does not read back: {text}")))

@@ -1,5 +1,6 @@
 //! `cancel`: ends unfinished work; a running body is fenced off (S1.14, S1.17).
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::error::VerbError;
@@ -8,13 +9,14 @@ use crate::index::{class, class_range, id_hash, id_range};
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::rules::settlement;
-use crate::state::Reason;
+use crate::state::{Reason, WorkState};
 use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::policy::bears;
+use crate::verbs::query;
 use crate::verbs::release::release_id;
-use crate::verbs::{Moved, Target, follow};
+use crate::verbs::{CancelledPage, Moved, Query, Target, follow};
 
 pub(super) fn cancel<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -45,19 +47,50 @@ pub(super) fn cancel<T: TablesMut>(
             }
         }
     }
+    end(tx, start, &ended, now)
+}
+
+/// Sees to what waits for work that was cancelled since that move, and answers those moves.
+fn end<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    start: usize,
+    ended: &[WorkRecord],
+    now: WallTime,
+) -> Result<Vec<Moved>, VerbError> {
     // Only now, so that what is itself cancelled says so.
-    for record in &ended {
+    for record in ended {
         follow::ended(tx, record, now)?;
     }
     let cancelled = tx.moves_since(start).to_vec();
     // Only now, so that no piece of the same cancel is released by the end of the one before it.
-    let mut hashes: Vec<_> = ended.iter().filter_map(|record| record.id_hash).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
+    let hashes: BTreeSet<_> = ended.iter().filter_map(|record| record.id_hash).collect();
     for hash in hashes {
         release_id(tx, hash, now)?;
     }
     Ok(cancelled)
+}
+
+pub(super) fn cancel_page<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    query: &Query,
+    now: WallTime,
+) -> Result<CancelledPage, VerbError> {
+    let mut states = vec![WorkState::Enqueued, WorkState::Blocked, WorkState::Running];
+    states.retain(|state| query.states.is_empty() || query.states.contains(state));
+    if states.is_empty() {
+        return Ok(CancelledPage::default());
+    }
+    let query = Query { states, newest_first: false, ..query.clone() };
+    let found = query::ids(&tx.look(), &query)?;
+    let start = tx.move_count();
+    let mut ended = Vec::new();
+    for id in found.ids {
+        if let Some(Ok(record)) = rows::record(tx.tables, id)? {
+            ended.extend(one(tx, record, Reason::Cancelled, now)?);
+        }
+    }
+    let moved = end(tx, start, &ended, now)?;
+    Ok(CancelledPage { moved, next: found.next, newest: tx.volatile.newest() })
 }
 
 /// Cancels one piece if it is unfinished, and answers it then; the caller sees to what waits for its success, and releases

@@ -2,7 +2,7 @@
 
 use crate::error::VerbError;
 use crate::id::WorkId;
-use crate::index::{id_hash, work_key};
+use crate::index::{id_hash, tag_hashes, work_key};
 use crate::record::{Blocked, WorkRecord};
 use crate::rules::policy::{self, Choice, Reach};
 use crate::rules::start;
@@ -277,6 +277,7 @@ fn make<T: TablesMut>(
     record.boost_millis = work.boost_millis;
     record.automatic = work.options.automatic;
     record.expires_at = start::expiry(&work.options, now);
+    record.tags = tag_hashes(&work.options.tags);
     start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
     let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
     Ok((record, spec))

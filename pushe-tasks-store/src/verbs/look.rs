@@ -14,7 +14,8 @@ use crate::state::{Reason, WorkState};
 use crate::tables::{Table, TableError, Tables};
 use crate::time::WallTime;
 use crate::verbs::policy::{backwards, bears};
-use crate::verbs::{Filter, LaneView, Look, WorkView};
+use crate::verbs::query;
+use crate::verbs::{Filter, LaneView, Look, Page, Query, WorkView};
 use crate::volatile::Volatile;
 use crate::wire::Damage;
 
@@ -39,7 +40,11 @@ impl<T: Tables> Snapshot<'_, T> {
         Ok(times.into_iter().flatten().min())
     }
 
-    fn view(&self, id: WorkId, record: Result<WorkRecord, Damage>) -> Result<WorkView, TableError> {
+    pub(super) fn view(
+        &self,
+        id: WorkId,
+        record: Result<WorkRecord, Damage>,
+    ) -> Result<WorkView, TableError> {
         let record = record.unwrap_or_else(|_| damaged(id));
         let mut errors = Vec::new();
         for attempt in record.history.iter().filter(|attempt| attempt.has_error) {
@@ -111,6 +116,10 @@ impl<T: Tables> Look for Snapshot<'_, T> {
         Ok(views.collect::<Result<_, _>>()?)
     }
 
+    fn query(&self, query: &Query) -> Result<Page, VerbError> {
+        Ok(query::page(self, query)?)
+    }
+
     fn lanes(&self) -> Result<Vec<LaneView>, VerbError> {
         let lanes = self.volatile.lanes().iter();
         Ok(lanes
@@ -128,7 +137,7 @@ impl<T: Tables> Look for Snapshot<'_, T> {
 }
 
 /// What stands for a record that does not read back: nothing of it is known but its id.
-fn damaged(id: WorkId) -> WorkRecord {
+pub(super) fn damaged(id: WorkId) -> WorkRecord {
     let mut record = WorkRecord::new(id, 0, LaneId(0), WallTime::default());
     record.state = WorkState::Quarantined;
     record.reason = Some(Reason::Record);

@@ -17,6 +17,7 @@ mod pause;
 mod policy;
 mod progress;
 mod prune;
+mod query;
 mod release;
 mod requeue;
 mod rescue;
@@ -28,9 +29,9 @@ mod waits;
 
 pub(crate) use look::Snapshot;
 pub use types::{
-    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved, NewWork, Policy,
-    RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts, StoredConstraint, Target,
-    WorkView,
+    Body, CancelledPage, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved, NewWork,
+    Page, Policy, Query, RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts,
+    StoredConstraint, Target, WorkView,
 };
 
 use crate::change::Changes;
@@ -124,6 +125,11 @@ pub trait Verbs: Look {
     /// Cancels what the target names; answers each piece that was unfinished. Quarantined work is left as it is.
     fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError>;
 
+    /// Cancels the unfinished pieces of one page of a query; `newest_first` does not count.
+    ///
+    /// Work that stands behind cancelled work under its task id, and is not on the page, is released.
+    fn cancel_page(&mut self, query: &Query, now: WallTime) -> Result<CancelledPage, VerbError>;
+
     /// Lets the next run of periodic work be at this moment, or where it would have been without one (S5.6); answers the
     /// pieces that the target names and that are unfinished and periodic.
     ///
@@ -193,6 +199,12 @@ pub trait Look {
 
     /// One page of records in the order of their ids.
     fn list(&self, filter: &Filter) -> Result<Vec<WorkView>, VerbError>;
+
+    /// One page of what a query names, in the order of ids (S9.2).
+    ///
+    /// A piece is shown as it stands when its page is made. One that is there all the time and is named all the time stands on
+    /// exactly one of the pages that follow each other, whatever is stored and pruned between them.
+    fn query(&self, query: &Query) -> Result<Page, VerbError>;
 
     /// All lanes, with how many pieces are ready in each.
     fn lanes(&self) -> Result<Vec<LaneView>, VerbError>;

@@ -8,8 +8,8 @@ use crate::time::WallTime;
 use crate::transaction::Transaction;
 use crate::verbs::at_once::AtOnce;
 use crate::verbs::{
-    Answers, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued,
-    Settle, Settled, Target, Verbs, WorkView,
+    Answers, CancelledPage, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, Page,
+    Query, RescueRequest, Rescued, Settle, Settled, Target, Verbs, WorkView,
 };
 use crate::verbs::{
     cancel, claim, enqueue, expire, pause, progress, prune, release, requeue, rescue, settle, waits,
@@ -46,6 +46,10 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
 
     fn cancel(&mut self, target: &Target, now: WallTime) -> Result<Vec<Moved>, VerbError> {
         self.verb(|tx| cancel::cancel(tx, target, now))
+    }
+
+    fn cancel_page(&mut self, query: &Query, now: WallTime) -> Result<CancelledPage, VerbError> {
+        self.verb(|tx| cancel::cancel_page(tx, query, now))
     }
 
     fn override_next(
@@ -117,6 +121,10 @@ impl<T: TablesMut> Look for Transaction<'_, T> {
 
     fn list(&self, filter: &Filter) -> Result<Vec<WorkView>, VerbError> {
         self.look().list(filter)
+    }
+
+    fn query(&self, query: &Query) -> Result<Page, VerbError> {
+        self.look().query(query)
     }
 
     fn lanes(&self) -> Result<Vec<LaneView>, VerbError> {

@@ -126,6 +126,16 @@ fn discard_damaged<T: TablesMut>(
             }
         }
     }
+    let mut tags = Vec::new();
+    tx.tables.scan(Table::Tags, &[], &[0xff; 26], &mut |key, value| {
+        if let (Ok(key), true) = (index::TagKey::try_from(key), rows::pointed(value) == Some(work)) {
+            tags.push(key);
+        }
+        ControlFlow::Continue(())
+    })?;
+    for key in &tags {
+        tx.remove(Table::Tags, key)?;
+    }
     let mut texts = Vec::new();
     let (from, to) = (rows::error_key(work, 0), rows::error_key(work, u64::MAX));
     tx.tables.scan(Table::Errors, &from, &to, &mut |key, _| {
@@ -138,6 +148,8 @@ fn discard_damaged<T: TablesMut>(
     tx.remove(Table::Outputs, &work_key(work))?;
     let mut record = WorkRecord::new(work, sequence, LaneId(0), now);
     (record.state, record.reason, record.id_hash) = (WorkState::Quarantined, Some(Reason::Record), hash);
+    record.tags = tags.iter().filter_map(index::tag_of).collect();
+    record.tags.dedup();
     settlement::discard(&mut record, now);
     debug_assert_eq!(order_key(&record)[0], index::class::FINISHED);
     tx.insert(&record)?;

@@ -404,6 +404,70 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Which pieces a page shows: within a kind of name any of them, between kinds all. A kind that names nothing shows all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Work ids.
+    pub ids: Vec<WorkId>,
+    /// Task ids.
+    pub task_ids: Vec<String>,
+    /// Stored task names.
+    pub tasks: Vec<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// States.
+    pub states: Vec<WorkState>,
+    /// Shows only what stands behind this id, in the order of the page.
+    pub after: Option<WorkId>,
+    /// Shows no id that is greater.
+    pub until: Option<WorkId>,
+    /// By falling ids instead of rising ones.
+    pub newest_first: bool,
+    /// The most pieces on a page.
+    pub limit: usize,
+    /// The most entries that are looked at for one page, so that no look takes long.
+    pub effort: usize,
+}
+
+impl Default for Query {
+    /// The first hundred of all pieces, by rising ids.
+    fn default() -> Self {
+        Self {
+            ids: Vec::new(),
+            task_ids: Vec::new(),
+            tasks: Vec::new(),
+            tags: Vec::new(),
+            states: Vec::new(),
+            after: None,
+            until: None,
+            newest_first: false,
+            limit: 100,
+            effort: 4_096,
+        }
+    }
+}
+
+/// One page of pieces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The pieces, in order.
+    pub works: Vec<WorkView>,
+    /// Behind which id the next page goes on; `None` behind the last. A page may be short, or empty, and not the last: then
+    /// it would have taken more effort.
+    pub next: Option<WorkId>,
+}
+
+/// What one step of a cancel that names many has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelledPage {
+    /// What was cancelled.
+    pub moved: Vec<Moved>,
+    /// Behind which id the next step goes on; `None` when it is done.
+    pub next: Option<WorkId>,
+    /// The greatest id that was stored by then: work that came later is not meant.
+    pub newest: Option<WorkId>,
+}
+
 /// One lane as it can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneView {

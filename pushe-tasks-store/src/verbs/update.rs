@@ -5,7 +5,7 @@
 
 use crate::error::VerbError;
 use crate::id::WorkId;
-use crate::index::work_key;
+use crate::index::{tag_hashes, work_key};
 use crate::period::StoredPeriod;
 use crate::record::WorkRecord;
 use crate::rows;
@@ -32,6 +32,7 @@ pub(super) fn update<T: TablesMut>(
     record.lane = tx.lane_of(work)?;
     record.boost_millis = work.boost_millis;
     record.automatic = work.options.automatic;
+    record.tags = tag_hashes(&work.options.tags);
     update::update(&mut record, work.start, &work.options, old.as_ref(), now);
     let spec = WorkSpec::encode_parts(Some(task_id), &work.options, &work.envelope, holder);
     tx.put(Table::Specs, &work_key(holder), &spec)?;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Opaque, PauseScope, Paused, Settle,
-    StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
+    Attempt, CancelledPage, Changes, Claimed, Enqueued, Moved, NewWork, Opaque, Page, PauseScope, Paused,
+    Query, Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -96,6 +96,8 @@ impl std::fmt::Debug for Request {
 pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
+    /// One step of a cancel that names many.
+    CancelPage(Box<Query>, Reply<CancelledPage>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
     Requeue(WorkId, Reply<bool>),
     Discard(WorkId, Reply<bool>),
@@ -120,7 +122,7 @@ pub(crate) enum Read {
     Work(WorkId, Reply<Option<WorkView>>),
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
-    List(Filter, Reply<Vec<WorkView>>),
+    Query(Box<Query>, Reply<Page>),
     /// Somebody is to watch it: the dispatcher answers, so that what is told follows upon what is seen here.
     Watch(WorkRef, Reply<Option<Watching>>),
     /// The dispatcher wants to know where it stands.

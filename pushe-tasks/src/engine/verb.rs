@@ -2,7 +2,9 @@
 //!
 //! Invariant: a write is answered once and after the commit, or refused once; what ends an attempt is never given up.
 
-use pushe_tasks_store::{Claimed, Enqueued, Moved, StoreError, VerbError, Verbs, WallTime, WorkId};
+use pushe_tasks_store::{
+    CancelledPage, Claimed, Enqueued, Moved, StoreError, VerbError, Verbs, WallTime, WorkId,
+};
 
 use super::credit::Credit;
 use super::mailbox::Mailbox;
@@ -29,6 +31,7 @@ enum Answer {
     Overridden(Result<Vec<WorkId>, VerbError>),
     Turned(Result<(), VerbError>),
     Found(Result<bool, VerbError>),
+    Page(Result<CancelledPage, VerbError>),
     /// Nothing that anybody waits for.
     Silence,
 }
@@ -72,6 +75,7 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
     let answer = match &write {
         Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
         Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
+        Write::CancelPage(query, _) => Answer::Page(verbs.cancel_page(query, now)),
         Write::OverrideNext(target, at, _) => Answer::Overridden(verbs.override_next(target, *at, now)),
         Write::Requeue(work, _) => Answer::Found(verbs.requeue(*work, now)),
         Write::Discard(work, _) => Answer::Found(verbs.discard(*work, now)),
@@ -124,6 +128,9 @@ impl Done {
             (Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply), Answer::Overridden(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
+            (Write::CancelPage(_, reply), Answer::Page(result)) => {
+                reply.send(result.map_err(Refusal::from));
+            }
             (Write::Requeue(_, reply) | Write::Discard(_, reply), Answer::Found(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
@@ -156,6 +163,7 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
         Write::Enqueue(_, reply) => reply.send(Err(error.clone().into())),
         Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
         Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply) => reply.send(Err(error.clone().into())),
+        Write::CancelPage(_, reply) => reply.send(Err(error.clone().into())),
         Write::Requeue(_, reply) | Write::Discard(_, reply) => reply.send(Err(error.clone().into())),
         Write::Pause(_, reply) | Write::Resume(_, reply) => reply.send(Err(error.clone().into())),
         Write::RecordStop => {

@@ -320,8 +320,8 @@ impl Writer {
                 let _ = self.store.write(&mut |_| ());
                 reply.send(Ok(self.store.facts().clone()));
             }
+            Read::Query(query, reply) => self.look(reply, |look| look.query(&query)),
             Read::Paused(reply) => self.look(reply, |look| look.paused()),
-            Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
             Read::Watch(work, reply) => match self.looked(|look| find(look, &work)) {
                 // Whoever asked learns that the engine has ended where the dispatcher takes no more.
                 Ok(Some(view)) => drop(self.events.send(Event::Watch(Box::new(view), reply))),

@@ -45,6 +45,7 @@ fn signed_in() -> SignedIn {
     delay = "5s",
     priority = Low,
     expires = "1d",
+    tags("photos", "manual"),
     concurrency = 4,
     run_on = Cpu,
     crate = ::pushe_tasks,
@@ -80,6 +81,7 @@ fn main() {
     assert_eq!(options.initial_delay(), Duration::from_secs(5));
     assert_eq!(options.urgency(), Priority::Low);
     assert_eq!(options.expiry(), Some(Duration::from_secs(86_400)));
+    assert_eq!(options.tag_list(), ["photos", "manual"]);
     assert_eq!(options.concurrency_limit(), Some(4));
     assert_eq!(options.runs_on(), RunOn::Cpu);
 }

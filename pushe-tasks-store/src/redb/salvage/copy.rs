@@ -54,6 +54,7 @@ impl<'a> Copy<'a> {
         self.outputs(into)?;
         self.specs(into)?;
         self.lanes(into)?;
+        self.switches(into)?;
         self.named_by_indexes();
         self.release();
         for record in self.records.values() {
@@ -191,7 +192,8 @@ impl<'a> Copy<'a> {
                 return;
             };
             if !without.remove(&work) {
-                orphans.insert(work, spec.task_id.as_deref().map(index::id_hash));
+                let hash = spec.task_id.as_deref().map(index::id_hash);
+                orphans.insert(work, (hash, index::tag_hashes(&spec.options.tags)));
             }
             if done.is_ok() {
                 done = into.put(Table::Specs, key, value);
@@ -205,7 +207,7 @@ impl<'a> Copy<'a> {
             };
             self.tell(Table::Specs, Some(work), text);
         }
-        for (work, id_hash) in orphans {
+        for (work, (id_hash, tags)) in orphans {
             // Met twice, or its record is lost.
             if self.records.contains_key(&work) {
                 continue;
@@ -213,7 +215,7 @@ impl<'a> Copy<'a> {
             self.counters.sequence += 1;
             let mut record = WorkRecord::new(work, self.counters.sequence, LaneId(0), self.now);
             (record.state, record.reason) = (WorkState::Quarantined, Some(Reason::Record));
-            record.id_hash = id_hash;
+            (record.id_hash, record.tags) = (id_hash, tags);
             self.records.insert(work, record);
             self.found.without_record.push(work);
             self.tell(
@@ -250,6 +252,17 @@ impl<'a> Copy<'a> {
             self.tell(Table::Lanes, None, text);
         }
         Ok(())
+    }
+
+    /// Copies what is paused.
+    fn switches(&mut self, into: &mut Target<'_>) -> Result<(), OpenError> {
+        let mut done = Ok(());
+        self.read(Table::Meta, &mut |key, value| {
+            if meta::is_pause(key) && done.is_ok() {
+                done = into.put(Table::Meta, key, value);
+            }
+        });
+        done
     }
 
     /// Tells of the pieces of which nothing but their names is left.

@@ -57,6 +57,9 @@ impl<'m> Target<'m> {
         let work = record.id.as_bytes();
         self.put(Table::Records, work, &record.encode())?;
         self.put(Table::Order, &index::order_key(record), work)?;
+        for key in index::tag_keys(record) {
+            self.put(Table::Tags, &key, work)?;
+        }
         index::id_key(record).map_or(Ok(()), |key| self.put(Table::Ids, &key, work))
     }
 

@@ -1,0 +1,6 @@
+use pushe_tasks::prelude::*;
+
+#[pushe_task(tags("photos", "manual", "photos"))]
+async fn send(_: u8) {}
+
+fn main() {}
