@@ -55,6 +55,7 @@ static KEYS: &[Key] = &[
     key("missed", WORD, "missed = Once"),
     key("min_gap", TIME, "min_gap = \"30m\""),
     key("stop_after", NUMBER, "stop_after = 5"),
+    key("start", WORD, "start = Automatic"),
     key("concurrency", NUMBER, "concurrency = 4"),
     key("run_on", WORD, "run_on = Cpu"),
     key("crate", "a path", "crate = ::pushe_tasks"),
@@ -68,7 +69,7 @@ static RETRY_KEYS: &[Key] = &[
     key("jitter", "a number", "jitter = 0.1"),
 ];
 
-static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess"];
+static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess", "Update"];
 
 static NETWORKS: &[&str] =
     &["NotRequired", "Connected", "Unmetered", "NotRoaming", "Metered", "TemporarilyUnmetered"];
@@ -181,7 +182,7 @@ impl Options {
                     options.urgency_keys.push(entry.key);
                 }
                 "expires" => options.expires = read::time(&entry, diag),
-                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" => {
+                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" | "start" => {
                     options.period.read(entry, diag);
                 }
                 "concurrency" => options.concurrency = read::whole(&entry, diag),

@@ -52,6 +52,8 @@ pub struct WorkRecord {
     pub interruptions: u32,
     /// Whether its newest attempt is that of a suspect beside which no other body has lived (S7.3).
     pub alone: bool,
+    /// Whether other work has taken its task id over while it was Quarantined.
+    pub ousted: bool,
     /// When it was scheduled.
     pub enqueued_at: WallTime,
     /// The earliest start.
@@ -145,6 +147,7 @@ impl WorkRecord {
             returned: 0,
             interruptions: 0,
             alone: false,
+            ousted: false,
             enqueued_at: now,
             due: now,
             expires_at: None,
@@ -240,6 +243,7 @@ impl WorkRecord {
         }
         record.alone = flags & FLAG_ALONE != 0;
         record.followed = flags & FLAG_FOLLOWED != 0;
+        record.ousted = flags & FLAG_OUSTED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -265,6 +269,9 @@ impl WorkRecord {
         }
         if self.followed {
             flags |= FLAG_FOLLOWED;
+        }
+        if self.ousted {
+            flags |= FLAG_OUSTED;
         }
         flags
     }
@@ -384,7 +391,8 @@ const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
-const FLAG_FOLLOWED: u8 = 64;
+const FLAG_FOLLOWED: u8 = 128;
+const FLAG_OUSTED: u8 = 64;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -431,6 +439,7 @@ mod tests {
         full.returned = 20;
         full.interruptions = 2;
         full.alone = true;
+        full.ousted = true;
         full.due = WallTime::MAX;
         full.expires_at = Some(WallTime::MIN);
         full.wait = Duration::from_secs(30);

@@ -348,6 +348,7 @@ impl<T: TablesMut> Transaction<'_, T> {
             next_expiry,
             suspects: self.volatile.suspects(),
             waiting_suspect: self.waiting_suspect,
+            paused: self.volatile.changed_paused(),
             moves: self.moves,
         };
         Ok(Finished { changes, wrote: self.wrote })
