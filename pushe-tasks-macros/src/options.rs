@@ -56,6 +56,7 @@ static KEYS: &[Key] = &[
     key("min_gap", TIME, "min_gap = \"30m\""),
     key("stop_after", NUMBER, "stop_after = 5"),
     key("tags", "a list of texts in quotes", "tags(\"...\")"),
+    key("start", WORD, "start = Automatic"),
     key("concurrency", NUMBER, "concurrency = 4"),
     key("run_on", WORD, "run_on = Cpu"),
     key("crate", "a path", "crate = ::pushe_tasks"),
@@ -69,7 +70,7 @@ static RETRY_KEYS: &[Key] = &[
     key("jitter", "a number", "jitter = 0.1"),
 ];
 
-static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess"];
+static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess", "Update"];
 
 static NETWORKS: &[&str] =
     &["NotRequired", "Connected", "Unmetered", "NotRoaming", "Metered", "TemporarilyUnmetered"];
@@ -183,7 +184,7 @@ impl Options {
                     options.urgency_keys.push(entry.key);
                 }
                 "expires" => options.expires = read::time(&entry, diag),
-                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" => {
+                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" | "start" => {
                     options.period.read(entry, diag);
                 }
                 "tags" => options.tags = read::texts(&entry, diag),

@@ -133,7 +133,7 @@ texts! {
         /// An end before the beginning.
         ZeroStopAfter => "`stop_after` cannot be 0; write at least 1, or leave it out for no end",
         /// A queue behind work that never ends.
-        AppendPeriodic => "periodic work cannot be appended, since the work before it never ends; write `Keep` or `Replace`",
+        AppendPeriodic => "periodic work cannot be appended, since the work before it never ends; write `Keep`, `Replace` or `Update`",
         /// A text that is no cron text.
         WrongCron { error: CronError } => "`cron`: {error}",
         /// A text that is no name of a time zone.

@@ -6,16 +6,18 @@
 use std::any::TypeId;
 use std::fmt;
 
-use pushe_tasks_store::Envelope;
+use pushe_tasks_store::{Envelope, NewWork};
 
 use crate::codec;
 use crate::constraint::Requirement;
 use crate::context::TaskContext;
 use crate::engine::BodyFuture;
 use crate::engine::message::Ended;
+use crate::error::ScheduleError;
 use crate::extract::{MissingState, StateMap};
 use crate::options::{OptionError, RetryOptions, RunOn};
 use crate::outcome::Outcome;
+use crate::scheduler::TaskScheduler;
 use crate::task::{Task, TaskData};
 
 /// Where in the source a task was registered.
@@ -49,6 +51,7 @@ pub struct TaskEntry {
     require: fn(&StateMap) -> Result<(), MissingState>,
     check: fn() -> Result<(), OptionError>,
     requirements: fn() -> Vec<Requirement>,
+    automatic: fn(&TaskScheduler) -> Option<Result<NewWork, ScheduleError>>,
 }
 
 impl TaskEntry {
@@ -66,6 +69,7 @@ impl TaskEntry {
             require: T::require,
             check: || T::OPTIONS.check(),
             requirements: || T::OPTIONS.requirements(),
+            automatic: crate::automatic::work::<T>,
         }
     }
 
@@ -120,6 +124,11 @@ impl TaskEntry {
     /// The constraints that its work requires beside a network.
     pub(crate) fn requirements(&self) -> Vec<Requirement> {
         (self.requirements)()
+    }
+
+    /// The work that the start of this scheduler schedules, where it does.
+    pub(crate) fn automatic(&self, scheduler: &TaskScheduler) -> Option<Result<NewWork, ScheduleError>> {
+        (self.automatic)(scheduler)
     }
 
     pub(crate) fn task_type(&self) -> TypeId {

@@ -53,6 +53,8 @@ pub struct WorkInfo {
     pub state: WorkState,
     /// Why it is in that state, where there is more to say.
     pub reason: Option<Reason>,
+    /// How often it has been given an input and options, the first included.
+    pub generation: u32,
     /// The number of its present or next attempt, from 1.
     pub attempt: u32,
     /// Attempts that it gave back by snoozing.
@@ -139,6 +141,7 @@ impl From<WorkView> for WorkInfo {
             tags,
             state: record.state,
             reason: record.reason,
+            generation: record.generation,
             attempt: record.attempt(),
             snoozes: record.snoozes,
             interruptions: record.interruptions,

@@ -3,6 +3,7 @@
 // The attribute names this crate by its path, in this crate's own examples and tests too.
 extern crate self as pushe_tasks;
 
+mod automatic;
 mod backoff;
 mod builder;
 pub mod clock;

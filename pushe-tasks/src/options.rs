@@ -35,6 +35,10 @@ pub enum ExistingWorkPolicy {
     /// The new work runs after the old once that has succeeded; where the old one fails the new one fails too, and where it
     /// is cancelled the new one is.
     AppendAfterSuccess,
+    /// The old work stays and takes the input and options of the new: what waits at once, and what runs when its attempt has
+    /// ended, whatever the outcome. Attempts and the time of scheduling stay; a delay counts from that, and a back-off that
+    /// is under way is waited for. Periodic work keeps its grid unless its period or zone changes.
+    Update,
 }
 
 /// The network that work needs.
@@ -103,6 +107,8 @@ pub struct TaskOptions<T: Task> {
     tags: &'static [&'static str],
     concurrency: Option<u32>,
     run_on: RunOn,
+    /// Makes the input of work that is scheduled when an engine starts.
+    automatic: Option<fn() -> T::Input>,
 }
 
 impl ExistingWorkPolicy {
@@ -130,6 +136,7 @@ impl<T: Task> TaskOptions<T> {
             tags: &[],
             concurrency: None,
             run_on: RunOn::Io,
+            automatic: None,
         }
     }
 
@@ -248,6 +255,18 @@ impl<T: Task> TaskOptions<T> {
         self
     }
 
+    /// Schedules it with the policy `Update`, and the default of its input, whenever a scheduler starts that runs it. Work
+    /// that was scheduled so is cancelled with [`Reason::NoLongerAutomatic`](crate::Reason::NoLongerAutomatic) at the first
+    /// start at which its task is run and says this no more, or makes another id.
+    #[must_use]
+    pub const fn automatic(mut self) -> Self
+    where
+        T::Input: Default,
+    {
+        self.automatic = Some(<T::Input as Default>::default);
+        self
+    }
+
     /// The id of work with this input; none where every call is its own work.
     pub fn task_id(&self, input: &T::Input) -> Option<Cow<'static, str>> {
         self.id.as_ref().map(|id| match id {
@@ -268,6 +287,11 @@ impl<T: Task> TaskOptions<T> {
     /// When work runs again and again; none for work that runs once.
     pub const fn period_options(&self) -> Option<PeriodOptions> {
         self.period
+    }
+
+    /// Makes the input of work that the start of a scheduler schedules; none where only calls do.
+    pub const fn automatic_input(&self) -> Option<fn() -> T::Input> {
+        self.automatic
     }
 
     /// The network that work needs.
@@ -334,9 +358,9 @@ impl<T: Task> TaskOptions<T> {
     ///
     /// # Errors
     /// An id that is empty or too long; a policy without an id, or one that appends on periodic work; what [`PeriodOptions::check`]
-    /// refuses; `on_lost` without a constraint; a tag that is empty, too long or given twice, or more than 32 of them; a time
-    /// limit or a concurrency of zero; a priority of more than a week; an expiry of zero, or one that passes before the work may
-    /// start; what [`RetryOptions::check`] refuses.
+    /// refuses; `automatic` without a period; `on_lost` without a constraint; a tag that is empty, too long or given twice, or
+    /// more than 32 of them; a time limit or a concurrency of zero; a priority of more than a week; an expiry of zero, or one that
+    /// passes before the work may start; what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
         if let Some(TaskId::Fixed(id)) = &self.id {
             rules::id(id)?;
@@ -346,6 +370,9 @@ impl<T: Task> TaskOptions<T> {
         rules::periodic_policy(appends, self.period.is_some())?;
         if let Some(period) = &self.period {
             period.check()?;
+        }
+        if self.automatic.is_some() {
+            rules::needs_period("start", self.period.is_some())?;
         }
         let constrained = self.network != NetworkType::NotRequired || self.requires.is_some();
         rules::on_lost(self.on_lost.is_some(), constrained)?;
@@ -412,6 +439,7 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
             .field("tags", &self.tags)
             .field("concurrency", &self.concurrency)
             .field("run_on", &self.run_on)
+            .field("automatic", &self.automatic.is_some())
             .finish()
     }
 }

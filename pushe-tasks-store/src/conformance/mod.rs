@@ -118,6 +118,8 @@ macro_rules! __conformance_cases {
                 s4_6_append_and_append_after_success_keep_one_order
                 s4_8_append_after_success_refuses_an_id_of_another_task
                 s4_9_replace_cancels_what_waits_for_a_success
+                s4_5_requeued_work_goes_before_what_waits_for_its_success
+                s4_5_discarded_work_fails_what_waits_for_its_success
             }
             update {
                 s4_3_update_gives_what_waits_a_new_payload_and_options
