@@ -48,10 +48,14 @@ pub struct WorkRecord {
     pub interruptions: u32,
     /// Whether its newest attempt is that of a suspect beside which no other body has lived (S7.3).
     pub alone: bool,
+    /// Whether other work has taken its task id over while it was Quarantined.
+    pub ousted: bool,
     /// When it was scheduled.
     pub enqueued_at: WallTime,
     /// The earliest start.
     pub due: WallTime,
+    /// From when it is not started any more; written with it, taken off by its first claim.
+    pub expires_at: Option<WallTime>,
     /// The length of the wait that led to `due`: zero where `due` names a moment of the wall clock.
     pub wait: Duration,
     /// How far it jumps the queue; negative lets others pass.
@@ -131,8 +135,10 @@ impl WorkRecord {
             returned: 0,
             interruptions: 0,
             alone: false,
+            ousted: false,
             enqueued_at: now,
             due: now,
+            expires_at: None,
             wait: Duration::ZERO,
             boost_millis: 0,
             filed: Filed::Ready,
@@ -154,6 +160,11 @@ impl WorkRecord {
     /// Whether crashes have found it running so often that its next attempt is to run alone (S7.3).
     pub const fn is_suspect(&self) -> bool {
         self.interruptions >= 2
+    }
+
+    /// Whether it is past its expiry, so that no claim takes it (S1.7).
+    pub fn has_lapsed(&self, now: WallTime) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
     }
 
     /// Where it stands in its lane: due − boost.
@@ -216,6 +227,7 @@ impl WorkRecord {
             record.id_hash = Some(u64::from_le_bytes(from.fixed("id hash")?));
         }
         record.alone = flags & FLAG_ALONE != 0;
+        record.ousted = flags & FLAG_OUSTED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -238,6 +250,9 @@ impl WorkRecord {
         }
         if self.alone {
             flags |= FLAG_ALONE;
+        }
+        if self.ousted {
+            flags |= FLAG_OUSTED;
         }
         flags
     }
@@ -264,6 +279,7 @@ impl WorkRecord {
         };
         moment(TAG_CLAIMED_AT, self.claimed_at);
         moment(TAG_FINISHED_AT, self.finished_at);
+        moment(TAG_EXPIRES_AT, self.expires_at);
         moment(TAG_PRUNE_AT, (self.prune_at != WallTime::MAX).then_some(self.prune_at));
         if !self.history.is_empty() {
             out.u8(TAG_HISTORY);
@@ -303,6 +319,7 @@ impl WorkRecord {
                 TAG_FINISHED_AT => {
                     self.finished_at = Some(WallTime::from_millis(from.signed("finished at")?));
                 }
+                TAG_EXPIRES_AT => self.expires_at = Some(WallTime::from_millis(from.signed("expires at")?)),
                 TAG_PRUNE_AT => self.prune_at = WallTime::from_millis(from.signed("prune at")?),
                 TAG_HISTORY => {
                     for _ in 0..from.varint("history")? {
@@ -342,6 +359,7 @@ const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
+const FLAG_OUSTED: u8 = 64;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -355,6 +373,7 @@ const TAG_PRUNE_AT: u8 = 9;
 const TAG_HISTORY: u8 = 10;
 const TAG_PROGRESS: u8 = 11;
 const TAG_PERIOD: u8 = 12;
+const TAG_EXPIRES_AT: u8 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -383,7 +402,9 @@ mod tests {
         full.returned = 20;
         full.interruptions = 2;
         full.alone = true;
+        full.ousted = true;
         full.due = WallTime::MAX;
+        full.expires_at = Some(WallTime::MIN);
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;
         full.filed = Filed::Delayed;

@@ -53,10 +53,10 @@ pub use error::{CallError, OutputError, ScheduleError, StartError};
 pub use event::{Events, LifecycleEvent, WorkEvent};
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
-pub use health::{Health, StoreHealth};
+pub use health::{Health, SilentSource, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
-    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, Priority, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
 pub use pause::Paused;
@@ -75,6 +75,7 @@ pub use registry::RegistryError;
 pub use repair::{Problem, Salvaged, Verified, salvage, verify};
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
+pub use steering::Cancelled;
 pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]
@@ -86,8 +87,8 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Retry,
-        RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
+        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Priority,
+        Retry, RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
     };
 }
 

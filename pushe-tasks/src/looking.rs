@@ -158,6 +158,7 @@ impl TaskScheduler {
             alone: engine.alone,
             queue_depth: shared.requests.depth(),
             callers_waiting: shared.room.waiting(),
+            sources: engine.sources,
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })
     }

@@ -200,10 +200,7 @@ impl TaskScheduler {
     /// # Cancel safety
     /// Dropping the future before it completes leaves open whether the work is cancelled.
     pub async fn cancel(&self, work: impl Into<WorkRef>) -> Result<Vec<WorkId>, CallError> {
-        let target = match work.into() {
-            WorkRef::Work(id) => Target::Work(id),
-            WorkRef::TaskId(id) => Target::TaskId(id),
-        };
+        let target = Target::from(work.into());
         let moved = self.request(|reply| Request::Write(Write::Cancel(target, reply))).await?;
         Ok(moved.into_iter().map(|moved| moved.attempt.work).collect())
     }
@@ -366,6 +363,15 @@ pub enum WorkRef {
     Work(WorkId),
     /// What bears this task id.
     TaskId(String),
+}
+
+impl From<WorkRef> for Target {
+    fn from(work: WorkRef) -> Self {
+        match work {
+            WorkRef::Work(id) => Self::Work(id),
+            WorkRef::TaskId(id) => Self::TaskId(id),
+        }
+    }
 }
 
 impl From<WorkId> for WorkRef {

@@ -31,6 +31,7 @@ mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
+mod expire;
 mod look;
 mod model;
 mod pause;
@@ -39,6 +40,7 @@ mod policy;
 mod progress;
 mod prune;
 mod release;
+mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
@@ -177,6 +179,23 @@ macro_rules! __conformance_cases {
                 s9_1_a_paused_suspect_holds_nobody_up
                 s9_1_only_a_change_of_what_is_paused_is_told
             }
+            requeue {
+                s1_16_failed_work_is_enqueued_anew
+                s1_16_an_id_is_taken_again_or_is_busy
+                s1_16_dependents_of_an_id_are_not_revived
+                s1_15_quarantined_work_is_enqueued_anew
+                s1_15_an_id_that_was_taken_over_is_busy
+                s1_15_behind_appended_work_it_stands_last
+                s1_15_discarded_work_has_failed
+                s1_15_only_failed_and_quarantined_work_is_requeued
+                s1_16_a_body_that_lives_is_waited_for
+                s1_16_periodic_work_goes_on_at_its_slot
+                s1_7_what_had_expired_expires_no_more
+                s9_1_retry_now_ends_a_back_off
+                s9_1_retry_now_ends_the_delay_of_blocked_work
+                s9_1_retry_now_gives_periodic_work_a_run
+                s9_1_only_waiting_work_is_tried_at_once
+            }
             rescue {
                 s1_12_orphans_are_enqueued_again
                 s7_1_rescue_finds_an_orphan_once
@@ -219,6 +238,17 @@ macro_rules! __conformance_cases {
                 s8_1_waits_by_duration_are_as_long_as_they_were_to_be
                 s8_1_a_grid_moves_with_the_clock_when_that_jumps_by_more_than_a_period
                 s8_1_a_clock_that_was_set_back_between_two_processes_is_noticed
+                s8_1_a_run_that_was_put_off_comes_no_sooner_than_its_slot
+            }
+            expire {
+                s1_7_what_was_not_started_in_time_has_failed
+                s1_7_what_has_been_claimed_once_does_not_expire
+                s1_7_blocked_and_delayed_work_expires_too
+                s1_7_what_expired_releases_its_id
+                s1_7_what_waits_for_a_body_expires
+                s1_7_expiring_is_bounded_and_takes_the_oldest_first
+                s1_7_a_clock_that_was_set_back_in_time_lets_it_run
+                s1_7_a_period_does_not_expire_by_itself
             }
             progress {
                 s6_3_the_last_progress_is_kept_across_stops

@@ -212,6 +212,25 @@ impl World {
         self.cancel(&Target::Work(work))
     }
 
+    pub(crate) fn try_requeue(&mut self, work: WorkId) -> Result<bool, VerbError> {
+        let now = self.now;
+        self.write(|tx| tx.requeue(work, now))
+    }
+
+    pub(crate) fn requeue(&mut self, work: WorkId) {
+        assert_eq!(self.try_requeue(work), Ok(true), "the piece is requeued");
+    }
+
+    pub(crate) fn discard(&mut self, work: WorkId) -> Result<bool, VerbError> {
+        let now = self.now;
+        self.write(|tx| tx.discard(work, now))
+    }
+
+    pub(crate) fn retry_now(&mut self, target: &Target) -> Result<Vec<WorkId>, VerbError> {
+        let now = self.now;
+        self.write(|tx| tx.retry_now(target, now))
+    }
+
     pub(crate) fn pause(&mut self, scope: &PauseScope) {
         let now = self.now;
         self.write(|tx| tx.pause(scope, now)).expect("the pause is carried out");
@@ -239,6 +258,11 @@ impl World {
     pub(crate) fn prune(&mut self, limit: usize) -> usize {
         let now = self.now;
         self.write(|tx| tx.prune(now, limit)).expect("the prune is carried out")
+    }
+
+    pub(crate) fn expire(&mut self, limit: usize) -> usize {
+        let now = self.now;
+        self.write(|tx| tx.expire(now, limit)).expect("the expiry is carried out")
     }
 
     // Looking.

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use crate::period::{NextSlot, PeriodRecord, StoredPeriod};
 use crate::record::{Blocked, Filed, WorkRecord};
+use crate::spec::StoredOptions;
 use crate::state::WorkState;
 use crate::time::WallTime;
 use crate::verbs::Start;
+
+/// When work with these options that is scheduled at this moment expires (S1.7); a slot that does is left out by whoever
+/// knows when it was.
+pub(crate) fn expiry(options: &StoredOptions, scheduled: WallTime) -> Option<WallTime> {
+    let expires = options.expires.filter(|_| options.period.is_none())?;
+    Some(scheduled.plus(expires))
+}
 
 /// Files an Enqueued record by its due time.
 pub(crate) fn file(record: &mut WorkRecord, now: WallTime) {
@@ -114,6 +122,40 @@ pub(crate) fn override_next(record: &mut WorkRecord, at: Option<WallTime>, now: 
     }
 }
 
+/// Lets waiting work start as soon as nothing else keeps it (S9.1): its delay and back-off are over. Periodic work that waits
+/// for a slot has its next run now.
+pub(crate) fn at_once(record: &mut WorkRecord, now: WallTime) {
+    if record.period.as_ref().is_some_and(|period| period.began.is_none()) {
+        return override_next(record, Some(now), now);
+    }
+    (record.due, record.wait) = (record.due.min(now), Duration::ZERO);
+    if record.state == WorkState::Enqueued {
+        file(record, now);
+    }
+}
+
+/// Enqueues failed or quarantined work anew (S1.15, S1.16): with attempts of a new generation, and at once, or, of periodic
+/// work, at the slot that it stood at.
+pub(crate) fn requeue(record: &mut WorkRecord, blocked: Option<Blocked>, now: WallTime) {
+    record.generation = record.generation.saturating_add(1);
+    (record.retries, record.snoozes, record.returned, record.interruptions) = (0, 0, 0, 0);
+    (record.alone, record.ousted) = (false, false);
+    (record.reason, record.progress, record.finished_at) = (None, None, None);
+    record.prune_at = WallTime::MAX;
+    (record.due, record.wait) = (now, Duration::ZERO);
+    if let Some(period) = record.period.as_deref_mut() {
+        (period.began, period.overridden, period.asked, period.failed) = (None, None, false, 0);
+        record.due = period.at;
+    }
+    record.blocked = blocked;
+    if blocked.is_some() {
+        record.state = WorkState::Blocked;
+    } else {
+        record.state = WorkState::Enqueued;
+        file(record, now);
+    }
+}
+
 /// Makes a wait by duration as long as it was to be, where the clock was set back; `every` is the period of work that has
 /// one. A slot moves only where the wait has grown by more than a period, and the grid moves with it (S8.1). Answers
 /// whether it has moved.
@@ -126,6 +168,13 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
         return false;
     }
     set_due(record, due);
+    // A run that has not begun comes no sooner than its slot, whatever it was put off for.
+    if let Some(period) = record.period.as_deref().filter(|period| period.began.is_none() && !is_slot)
+        && record.due < period.at
+    {
+        record.due = period.at;
+        record.wait = every.map_or(Duration::ZERO, |_| period.at.since(now));
+    }
     file(record, now);
     true
 }

@@ -164,6 +164,7 @@ fn enqueue_one<T: TablesMut>(
         Choice::Replace { cancel: old, interruptions } => {
             place.interruptions = interruptions;
             replace(tx, &old, now)?;
+            oust(tx, &held)?;
             if old.is_empty() { How::New } else { How::Replaced(old) }
         }
     };
@@ -221,6 +222,16 @@ fn replace<T: TablesMut>(
     Ok(())
 }
 
+/// Notes that set aside work has lost its id: it will not take it again while other work bears it.
+fn oust<T: TablesMut>(tx: &mut Transaction<'_, T>, held: &[policy::Holder]) -> Result<(), TableError> {
+    for holder in held.iter().filter(|holder| holder.state == WorkState::Quarantined) {
+        if let Some(Ok(record)) = crate::rows::record(tx.tables, holder.id)? {
+            tx.save(&WorkRecord { ousted: true, ..record })?;
+        }
+    }
+    Ok(())
+}
+
 /// Where a new piece is put.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
@@ -253,6 +264,7 @@ fn make<T: TablesMut>(
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
     record.boost_millis = work.boost_millis;
+    record.expires_at = start::expiry(&work.options, now);
     start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
     let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
     Ok((record, spec))

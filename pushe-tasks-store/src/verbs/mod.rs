@@ -8,6 +8,7 @@ mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
+mod expire;
 mod look;
 mod merge;
 mod over_tables;
@@ -16,6 +17,7 @@ mod policy;
 mod progress;
 mod prune;
 mod release;
+mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
@@ -131,6 +133,21 @@ pub trait Verbs: Look {
         now: WallTime,
     ) -> Result<Vec<WorkId>, VerbError>;
 
+    /// Enqueues failed or quarantined work anew (S1.15, S1.16); answers whether there is such a piece.
+    ///
+    /// It starts a new generation with its attempts, crashes and `expires` forgotten; its history stays. It takes its task id
+    /// again, or answers `IdBusy`. Quarantined work behind which other work was appended goes to the end of that queue.
+    fn requeue(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError>;
+
+    /// Ends quarantined work as Failed, with the reason for which it was set aside (S1.15); answers whether there is such a
+    /// piece. Where its record does not read back, what else hangs on it is given up, but for its payload.
+    fn discard(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError>;
+
+    /// Ends the delay or back-off of waiting work (S9.1); answers the pieces that the target names and that wait.
+    ///
+    /// Periodic work that waits for its slot has its next run now, as by `override_next`.
+    fn retry_now(&mut self, target: &Target, now: WallTime) -> Result<Vec<WorkId>, VerbError>;
+
     /// Keeps work from starting, until `resume` (S9.1): no claim takes work of these tasks, though it falls due and expires as
     /// ever. Bodies that run go on. It holds over restarts.
     fn pause(&mut self, scope: &PauseScope, now: WallTime) -> Result<(), VerbError>;
@@ -152,6 +169,10 @@ pub trait Verbs: Look {
 
     /// Records that this process is stopping in order, so that no attempt of it is charged an interruption (S7.4).
     fn record_stop(&mut self) -> Result<(), VerbError>;
+
+    /// Ends at most `limit` pieces whose expiry has passed before they were first claimed (S1.7); answers how many. No claim
+    /// takes such a piece, whether or not this verb has ended it.
+    fn expire(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;
 
     /// Removes at most `limit` finished records whose retention has passed; answers how many.
     fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;

@@ -11,7 +11,9 @@ use crate::verbs::{
     Answers, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued,
     Settle, Settled, Target, Verbs, WorkView,
 };
-use crate::verbs::{cancel, claim, enqueue, pause, progress, prune, release, rescue, settle, waits};
+use crate::verbs::{
+    cancel, claim, enqueue, expire, pause, progress, prune, release, requeue, rescue, settle, waits,
+};
 
 impl<T: TablesMut> Verbs for Transaction<'_, T> {
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError> {
@@ -55,6 +57,18 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
         self.verb(|tx| waits::override_next(tx, target, at, now))
     }
 
+    fn requeue(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError> {
+        self.verb(|tx| requeue::requeue(tx, work, now))
+    }
+
+    fn discard(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError> {
+        self.verb(|tx| requeue::discard(tx, work, now))
+    }
+
+    fn retry_now(&mut self, target: &Target, now: WallTime) -> Result<Vec<WorkId>, VerbError> {
+        self.verb(|tx| waits::retry_now(tx, target, now))
+    }
+
     fn pause(&mut self, scope: &PauseScope, now: WallTime) -> Result<(), VerbError> {
         self.verb(|tx| pause::pause(tx, scope, now))
     }
@@ -77,6 +91,10 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
 
     fn record_stop(&mut self) -> Result<(), VerbError> {
         self.verb(rescue::record_stop)
+    }
+
+    fn expire(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {
+        self.verb(|tx| expire::expire(tx, now, limit))
     }
 
     fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {

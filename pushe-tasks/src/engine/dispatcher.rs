@@ -17,6 +17,7 @@ use pushe_tasks_store::{
 use super::conditions::Conditions;
 use super::contention::Contention;
 use super::credit::{CreditUpdate, Turn};
+use super::endings::Endings;
 use super::executor::Executor;
 use super::isolation::Isolation;
 use super::lanes::Lanes;
@@ -36,7 +37,7 @@ use crate::constraint::kinds::ConstraintKinds;
 use crate::event::LifecycleEvent;
 use crate::random::unit;
 
-/// At most this many finished records are pruned in one transaction.
+/// At most this many records are pruned, or expire, in one transaction.
 const PRUNE_BATCH: usize = 500;
 
 /// The owner of timers, lanes and permits.
@@ -61,10 +62,14 @@ pub(crate) struct Dispatcher {
     /// once the writer was told.
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
+    /// When the first piece that waits expires; written and cleared as those.
+    next_expiry: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
     pub(super) checking: BTreeMap<Attempt, Claimed>,
     /// Who waits for what becomes of work.
     pub(super) listeners: Listeners,
+    /// Who waits for bodies to end.
+    endings: Endings,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -87,7 +92,7 @@ pub(crate) struct Dispatcher {
     /// Whose turn the writer was last told that it is.
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
-    watch: ClockWatch,
+    pub(super) watch: ClockWatch,
     /// The most claims in total that a test lets it make.
     #[cfg(feature = "testing")]
     pub(crate) allowed: Option<u64>,
@@ -133,8 +138,10 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
+            next_expiry: None,
             checking: BTreeMap::new(),
             listeners: Listeners::default(),
+            endings: Endings::default(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),
@@ -183,15 +190,19 @@ impl Dispatcher {
         if self.watch.look(mono, wall) {
             tracing::warn!("the clock was set back; waits keep their length");
             self.outbox.push(Request::Write(Write::Clamp));
+            self.conditions.clock_was_set_back();
+            self.lanes_changed = true;
         }
         self.do_what_is_due(mono, wall);
         self.grant(mono);
+        self.endings.look(&self.live);
         self.finish_if_idle();
         self.send();
         if self.shared.has_ended() {
             // Whoever still waits for an answer learns that none comes.
             self.shared.events.close();
             self.listeners.close();
+            self.endings = Endings::default();
         }
         self.wake()
     }
@@ -217,6 +228,7 @@ impl Dispatcher {
                 self.lanes_changed = true;
             }
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
+            Event::Bodies(works, reply) => self.endings.add(works, reply),
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
@@ -260,6 +272,7 @@ impl Dispatcher {
         self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
+        self.next_expiry = changes.next_expiry;
         for moved in changes.moves {
             self.moved(&moved);
         }
@@ -341,9 +354,14 @@ impl Dispatcher {
             self.next_due = None;
             self.outbox.push(Request::Wake);
         }
-        if self.next_prune.is_some_and(|at| at <= wall) && self.watch.holds_until().is_none() {
-            self.next_prune = None;
-            self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
+        if self.watch.holds_until().is_none() {
+            let mut ask = |next: &mut Option<WallTime>, write| {
+                if next.take_if(|at| *at <= wall).is_some() {
+                    self.outbox.push(Request::Write(write));
+                }
+            };
+            ask(&mut self.next_expiry, Write::Expire(PRUNE_BATCH));
+            ask(&mut self.next_prune, Write::Prune(PRUNE_BATCH));
         }
         self.try_store_again(mono);
         self.isolation.pass(mono, self.live.iter().map(|(attempt, _)| *attempt));
@@ -425,11 +443,12 @@ impl Dispatcher {
 
     fn wake(&self) -> Wake {
         let trouble = self.trouble.as_ref().and_then(Trouble::retry_at);
-        // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
+        // Pruning and expiry may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
         // engine that has nothing else to wait for.
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
-        let prune =
-            self.next_prune.map(|at| mono.plus(at.since(wall)).max(self.watch.holds_until().unwrap_or(mono)));
+        let steady = self.watch.holds_until().unwrap_or(mono);
+        let first = [self.next_prune, self.next_expiry].into_iter().flatten().min();
+        let prune = first.map(|at| mono.plus(at.since(wall)).max(steady));
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
         let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);

@@ -97,6 +97,9 @@ pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    Requeue(WorkId, Reply<bool>),
+    Discard(WorkId, Reply<bool>),
+    RetryNow(Target, Reply<Vec<WorkId>>),
     Pause(PauseScope, Reply<()>),
     Resume(PauseScope, Reply<()>),
     /// The clock was set back.
@@ -106,6 +109,7 @@ pub(crate) enum Write {
     /// It takes room as the requests of callers do: a body may report as often as it likes.
     Progress(Attempt, Opaque, Place),
     Prune(usize),
+    Expire(usize),
     /// The answer is an event, so that it comes after all that was claimed before.
     RecordStop,
 }
@@ -163,6 +167,8 @@ pub(crate) enum Event {
     Progressed(Attempt),
     /// A piece of work that somebody listens for stands like this.
     Again(Box<WorkView>),
+    /// Somebody waits until no body of these pieces lives, or nobody can stop it; answers those that go on.
+    Bodies(Vec<WorkId>, oneshot::Sender<Vec<WorkId>>),
     /// Somebody asks what keeps a piece of work from running.
     Explain(Box<WorkView>, oneshot::Sender<Standing>),
     /// Somebody asks how the engine is.
@@ -215,6 +221,7 @@ impl std::fmt::Debug for Event {
             Self::Forget(_) => "Forget",
             Self::Progressed(_) => "Progressed",
             Self::Again(_) => "Again",
+            Self::Bodies(..) => "Bodies",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
             Self::Shutdown(..) => "Shutdown",

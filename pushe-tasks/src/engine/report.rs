@@ -9,7 +9,7 @@ use pushe_tasks_store::{Attempt, Blocked, WallTime, WorkRecord, WorkState, WorkV
 use super::dispatcher::Dispatcher;
 use crate::clock::MonoTime;
 use crate::explain::{GIVEN_BACK, Obstacle, RunningAttempt, Standing, Warning};
-use crate::health::EngineHealth;
+use crate::health::{EngineHealth, SilentSource};
 use crate::info::when;
 
 impl Dispatcher {
@@ -140,6 +140,12 @@ impl Dispatcher {
         when(self.shared.clock.wall().minus(now.since(at)))
     }
 
+    fn silent_sources(&self) -> Vec<SilentSource> {
+        let now = self.shared.clock.mono();
+        let silent = self.conditions.without_reading();
+        silent.map(|(name, why, since)| SilentSource { name, why, since: self.moment(since, now) }).collect()
+    }
+
     pub(super) fn health(&self) -> EngineHealth {
         let ready =
             self.lanes.iter().filter(|(_, lane)| lane.task.is_some()).map(|(_, lane)| lane.ready).sum();
@@ -154,6 +160,7 @@ impl Dispatcher {
             zombies: zombies.collect(),
             suspects: self.suspects,
             alone: self.isolation.alone(),
+            sources: self.silent_sources(),
             trouble: self.trouble.as_ref().map(|trouble| trouble.error.to_string()),
         }
     }

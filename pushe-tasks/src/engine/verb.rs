@@ -28,6 +28,7 @@ enum Answer {
     Cancelled(Result<Vec<Moved>, VerbError>),
     Overridden(Result<Vec<WorkId>, VerbError>),
     Turned(Result<(), VerbError>),
+    Found(Result<bool, VerbError>),
     /// Nothing that anybody waits for.
     Silence,
 }
@@ -72,6 +73,9 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
         Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
         Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
         Write::OverrideNext(target, at, _) => Answer::Overridden(verbs.override_next(target, *at, now)),
+        Write::Requeue(work, _) => Answer::Found(verbs.requeue(*work, now)),
+        Write::Discard(work, _) => Answer::Found(verbs.discard(*work, now)),
+        Write::RetryNow(target, _) => Answer::Overridden(verbs.retry_now(target, now)),
         Write::Pause(scope, _) => Answer::Turned(verbs.pause(scope, now)),
         Write::Resume(scope, _) => Answer::Turned(verbs.resume(scope)),
         Write::Clamp => {
@@ -91,6 +95,9 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
         }
         Write::Prune(limit) => {
             silence(verbs.prune(now, *limit), "finished records could not be pruned", None)
+        }
+        Write::Expire(limit) => {
+            silence(verbs.expire(now, *limit), "work that was not started in time could not be ended", None)
         }
         Write::RecordStop => silence(verbs.record_stop(), "the stop could not be recorded", None),
     };
@@ -114,7 +121,10 @@ impl Done {
             (Write::Cancel(_, reply), Answer::Cancelled(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
-            (Write::OverrideNext(_, _, reply), Answer::Overridden(result)) => {
+            (Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply), Answer::Overridden(result)) => {
+                reply.send(result.map_err(Refusal::from));
+            }
+            (Write::Requeue(_, reply) | Write::Discard(_, reply), Answer::Found(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
             (Write::Pause(_, reply) | Write::Resume(_, reply), Answer::Turned(result)) => {
@@ -145,7 +155,8 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
     match write {
         Write::Enqueue(_, reply) => reply.send(Err(error.clone().into())),
         Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
-        Write::OverrideNext(_, _, reply) => reply.send(Err(error.clone().into())),
+        Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply) => reply.send(Err(error.clone().into())),
+        Write::Requeue(_, reply) | Write::Discard(_, reply) => reply.send(Err(error.clone().into())),
         Write::Pause(_, reply) | Write::Resume(_, reply) => reply.send(Err(error.clone().into())),
         Write::RecordStop => {
             // The engine stops all the same; the record is tried again with what ends attempts.
@@ -153,7 +164,7 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
             return Some(write);
         }
         Write::Settle(_) | Write::Release(_) | Write::Clamp => return Some(write),
-        Write::Progress(..) | Write::Prune(_) => {}
+        Write::Progress(..) | Write::Prune(_) | Write::Expire(_) => {}
     }
     None
 }

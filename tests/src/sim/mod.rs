@@ -10,6 +10,7 @@ pub mod generate;
 pub mod idle;
 pub mod job;
 pub mod ledger;
+pub mod machine;
 pub mod probe;
 pub mod random;
 pub mod rot;
