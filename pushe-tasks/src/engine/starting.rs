@@ -164,7 +164,9 @@ impl Dispatcher {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         self.free(&live);
-        self.settle(attempt, Settlement::Snooze { after }, Body::NeverBegan);
+        let settlement = Settlement::Snooze { after };
+        self.tell_of_end(&live, &settlement);
+        self.settle(attempt, settlement, Body::NeverBegan);
     }
 
     /// The slot that was claimed had been missed, and its work does not make up for it; or it has expired.
