@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use pushe_tasks_store::Attempt;
+use pushe_tasks_store::{Attempt, Reason};
 
 use super::mailbox::Mailbox;
 use super::message::{Ended, Event};
@@ -28,14 +28,14 @@ pub(super) fn run(
     events: Arc<Mailbox<Event>>,
     tells_start: bool,
 ) -> impl Future<Output = ()> + Send {
-    let report = Report { attempt, events, ended: Ended::Dropped };
+    let report = Report { attempt, events, signal: Arc::clone(&signal), end: None };
     async move {
         if tells_start {
             let _ = report.events.send(Event::Started(attempt, clock.mono()));
         }
         report.tell(match guarded(body) {
             Ok(body) => watched(body, &signal).await,
-            Err(panic) => Ended::Panic(panic_text(panic)),
+            Err(panic) => (Ended::Panic(panic_text(panic)), signal.reason()),
         });
     }
 }
@@ -44,24 +44,26 @@ pub(super) fn run(
 struct Report {
     attempt: Attempt,
     events: Arc<Mailbox<Event>>,
-    ended: Ended,
+    signal: Arc<StopSignal>,
+    end: Option<(Ended, Option<Reason>)>,
 }
 
 impl Report {
-    fn tell(mut self, ended: Ended) {
-        self.ended = ended;
+    fn tell(mut self, end: (Ended, Option<Reason>)) {
+        self.end = Some(end);
     }
 }
 
 impl Drop for Report {
     fn drop(&mut self) {
-        let ended = std::mem::replace(&mut self.ended, Ended::Dropped);
-        let _ = self.events.send(Event::Ended(self.attempt, ended));
+        let (ended, heard) = self.end.take().unwrap_or_else(|| (Ended::Dropped, self.signal.reason()));
+        let _ = self.events.send(Event::Ended(self.attempt, ended, heard));
     }
 }
 
-/// Polls the body until it ends or is to be dropped; it is gone when this answers.
-async fn watched(body: BodyFuture, signal: &StopSignal) -> Ended {
+/// Polls the body until it ends or is to be dropped; it is gone when this answers. Says why it had been told to stop by then:
+/// what it ended in before it was told is its own.
+async fn watched(body: BodyFuture, signal: &StopSignal) -> (Ended, Option<Reason>) {
     let mut body = Some(body);
     let polled = poll_fn(|context| {
         let Some(running) = body.as_mut() else { return std::task::Poll::Pending };
@@ -75,15 +77,17 @@ async fn watched(body: BodyFuture, signal: &StopSignal) -> Ended {
         ended = polled => ended,
         () = signal.drop_now() => Ended::Dropped,
     };
+    let heard = signal.reason();
     // Dropping runs the user's code as well.
-    match guarded(|| drop(body.take())) {
+    let ended = match guarded(|| drop(body.take())) {
         Ok(()) => ended,
         Err(panic) => match ended {
             // Its result stands; the panic came after it.
             Ended::Success(_) => ended,
             _ => Ended::Panic(panic_text(panic)),
         },
-    }
+    };
+    (ended, heard)
 }
 
 pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
@@ -107,7 +111,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::park::block_on;
-    use pushe_tasks_store::{Reason, WorkId};
+    use pushe_tasks_store::WorkId;
 
     fn end_of(body: impl FnOnce() -> BodyFuture + Send, signal: &Arc<StopSignal>) -> Ended {
         let attempt = Attempt { work: WorkId::from_parts(1, [0; 10]), claim: 1 };
@@ -117,7 +121,7 @@ mod tests {
         let mut seen = Vec::new();
         events.take(&mut seen);
         match (seen.pop(), seen.pop()) {
-            (Some(Event::Ended(ended_attempt, ended)), None) if ended_attempt == attempt => ended,
+            (Some(Event::Ended(ended_attempt, ended, _)), None) if ended_attempt == attempt => ended,
             (last, _) => panic!("expected one end, got {last:?}"),
         }
     }
@@ -169,7 +173,7 @@ mod tests {
         drop(run(attempt, body, Arc::default(), clock, Arc::clone(&events), false));
         let mut seen = Vec::new();
         events.take(&mut seen);
-        assert!(matches!(seen[..], [Event::Ended(_, Ended::Dropped)]), "{seen:?}");
+        assert!(matches!(seen[..], [Event::Ended(_, Ended::Dropped, _)]), "{seen:?}");
     }
 
     #[test]

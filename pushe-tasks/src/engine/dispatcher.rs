@@ -222,7 +222,7 @@ impl Dispatcher {
             Event::Committed(changes, claimed) => self.committed(changes, claimed),
             Event::StoreTrouble(error) => self.store_trouble(error),
             Event::Started(attempt, at) => self.started(attempt, at),
-            Event::Ended(attempt, ended) => self.ended(attempt, ended),
+            Event::Ended(attempt, ended, heard) => self.ended(attempt, ended, heard),
             Event::Reading(key, reading) => {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
@@ -281,7 +281,8 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn ended(&mut self, attempt: Attempt, ended: Ended) {
+    /// A stop that the body heard of only after its end, `heard` being nothing, changes nothing of what it answered.
+    pub(super) fn ended(&mut self, attempt: Attempt, ended: Ended, heard: Option<Reason>) {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         if live.phase == Phase::Zombie {
@@ -294,16 +295,16 @@ impl Dispatcher {
             Ended::Success(output) if wanted => output.clone(),
             _ => None,
         };
-        let settlement = self.judge(&live, ended);
+        let settlement = self.judge(&live, ended, heard);
         if wanted {
             self.listeners.note_period(attempt, output, &settlement);
         }
         self.settle(attempt, settlement, Body::Ended);
     }
 
-    pub(super) fn judge(&self, live: &Live, ended: Ended) -> Settlement {
+    pub(super) fn judge(&self, live: &Live, ended: Ended, stop: Option<Reason>) -> Settlement {
         let chance = unit(self.shared.randomness.bits());
-        let settled = settlement(ended, live.signal.reason(), &live.options, live.retries, chance);
+        let settled = settlement(ended, stop, &live.options, live.retries, chance);
         let settled = match &live.run {
             Some(run) => run.settlement(settled, self.shared.clock.wall()),
             None => settled,
@@ -389,7 +390,7 @@ impl Dispatcher {
         tracing::warn!(work = %attempt.work, task, "a body does not stop");
         self.listeners.tell(|| LifecycleEvent::GivenUp { work: attempt.work, task: Arc::from(task) });
         self.free(&live);
-        let settlement = self.judge(&live, Ended::Dropped);
+        let settlement = self.judge(&live, Ended::Dropped, live.signal.reason());
         self.live.insert(attempt, live);
         self.settle(attempt, settlement, Body::Living);
     }

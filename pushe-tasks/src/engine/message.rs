@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pushe_tasks_store::{
     Attempt, CancelledPage, Changes, Claimed, Enqueued, Moved, NewWork, Opaque, Page, PauseScope, Paused,
-    Query, Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
+    Query, Reason, Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -149,8 +149,8 @@ pub(crate) enum Event {
     StoreTrouble(StoreError),
     /// The body of an attempt was polled for the first time.
     Started(Attempt, MonoTime),
-    /// An attempt has ended, and its body with it.
-    Ended(Attempt, Ended),
+    /// An attempt has ended, and its body with it; why that had been told to stop by then, if it had been.
+    Ended(Attempt, Ended, Option<Reason>),
     /// A constraint source read something new.
     Reading(SourceKey, ErasedReading),
     /// The sources that a claimed attempt needs were read once more.

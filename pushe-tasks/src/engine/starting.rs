@@ -53,7 +53,7 @@ impl Dispatcher {
             live.run.as_ref().map_or((false, false, 0), |run| (!run.turn.runs, run.lapsed, run.turn.missed));
         self.live.insert(attempt, live);
         if let Some(problem) = unreadable {
-            return self.ended(attempt, Ended::BadPayload(problem));
+            return self.ended(attempt, Ended::BadPayload(problem), None);
         }
 
         // The claim was made on a credit that may have been withdrawn since: then no body begins.
@@ -155,7 +155,7 @@ impl Dispatcher {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         self.free(&live);
-        let settlement = self.judge(&live, Ended::Dropped);
+        let settlement = self.judge(&live, Ended::Dropped, live.signal.reason());
         self.settle(attempt, settlement, Body::NeverBegan);
     }
 
