@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use pushe_tasks_store::WallTime;
 
+#[cfg(all(target_os = "linux", feature = "net"))]
+pub(crate) mod alarm;
 #[cfg(test)]
 pub(crate) mod paused;
 
@@ -73,6 +75,18 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Waits until that moment: on the engine's own thread with as few wake-ups as can be.
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+async fn until(instant: Instant) {
+    #[cfg(all(target_os = "linux", feature = "net"))]
+    if instant.saturating_duration_since(Instant::now()) > alarm::LONG
+        && let Some(alarm) = alarm::here()
+    {
+        return alarm.wait(instant).await;
+    }
+    tokio::time::sleep_until(instant.into()).await;
+}
+
 /// After so long at the most a wait for a wall time looks at the wall clock again (S8.3).
 const LONGEST_NAP: Duration = Duration::from_secs(30);
 
@@ -109,18 +123,16 @@ impl Clock for SystemClock {
         MonoTime(self.origin.elapsed())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     fn sleep_until(&self, moment: MonoTime) -> Sleep {
         let origin = self.origin;
         Box::pin(async move {
             match origin.checked_add(moment.0) {
-                Some(instant) => tokio::time::sleep_until(instant.into()).await,
+                Some(instant) => until(instant).await,
                 None => std::future::pending().await,
             }
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     fn sleep_until_wall(&self, moment: WallTime) -> Sleep {
         let clock = *self;
         Box::pin(async move {
@@ -132,10 +144,9 @@ impl Clock for SystemClock {
                 // The wall clock may be set and the machine may sleep: no nap is longer than this. Naps end at the
                 // moments at which sources look, so that both cost one wake-up.
                 let now = clock.mono().since_origin();
-                let into = now.as_millis() % LONGEST_NAP.as_millis();
-                let nap = LONGEST_NAP.saturating_sub(Duration::from_millis(u64::try_from(into).unwrap_or(0)));
-                let nap = left.min(nap);
-                tokio::time::sleep(nap).await;
+                let naps = now.as_secs() / LONGEST_NAP.as_secs() + 1;
+                let nap = left.min(Duration::from_secs(naps * LONGEST_NAP.as_secs()).saturating_sub(now));
+                clock.sleep_until(MonoTime(now + nap)).await;
                 if moment.since(clock.wall()) > left.saturating_sub(nap) + SET_BACK {
                     return;
                 }

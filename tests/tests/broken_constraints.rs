@@ -8,7 +8,9 @@ use pushe_tasks::constraint::{
     Constraint, ConstraintDecodeError, Damping, Manual, Reading, Requirement, Source, TimeWindow, Verdict,
     publish,
 };
-use pushe_tasks::{Driver, Health, ScheduleError, SchedulerBuilder, TaskScheduler, WorkId, prelude::*};
+use pushe_tasks::{
+    Driver, Health, ScheduleError, SchedulerBuilder, TaskScheduler, WorkId, WorkState, prelude::*,
+};
 use pushe_tasks_tests::deadline::soon;
 use pushe_tasks_tests::sim::clock::SimClock;
 use tokio::sync::watch;
@@ -270,6 +272,18 @@ fn windows_are_judged_again_when_the_clock_is_set_back() {
         clock.jump(-7_200_000);
         assert_eq!(soon("the sweep", work.output()).await.unwrap(), 2);
         assert!(clock.wall() < WallTime::from_millis(1_795_514_400_000));
+        // Once nobody waits for a window any more, nothing waits for its next boundary, which is two hours away.
+        let waiting = scheduler.list(&[WorkState::Enqueued], 10).await.unwrap();
+        for info in waiting {
+            scheduler.cancel(info.id).await.unwrap();
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+            clock.pass(Duration::from_secs(1));
+        }
+        scheduler.health().await.unwrap();
+        let next = clock.next();
+        assert!(next.is_none_or(|next| next > Duration::from_secs(12 * 3_600)), "{next:?}");
         soon("the shutdown", scheduler.shutdown(Duration::ZERO)).await;
     });
 }

@@ -250,6 +250,7 @@ impl Conditions {
         for condition in &mut self.list {
             if condition.constraint.source() == Some(&key) {
                 condition.gate = Gate::new(self.kinds.damping(&*condition.constraint), now);
+                condition.recheck = None;
             }
         }
         let Some(task) = self.watch(&key, now, None) else { return };
@@ -294,8 +295,11 @@ impl Conditions {
         gates.chain(lingering).min()
     }
 
-    /// When something here has asked to be judged again.
+    /// When something here that is watched has asked to be judged again: what nobody waits for wakes nobody.
     pub(super) fn next_recheck(&self) -> Option<WallTime> {
-        self.list.iter().filter_map(|condition| condition.recheck).min()
+        let watched = |condition: &&Condition| {
+            condition.constraint.source().is_some_and(|key| self.monitors.get(key).is_some())
+        };
+        self.list.iter().filter(watched).filter_map(|condition| condition.recheck).min()
     }
 }

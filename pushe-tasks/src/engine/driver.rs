@@ -224,7 +224,13 @@ pub(crate) fn start_dispatcher(host: &Host, dispatcher: Dispatcher) -> Result<()
 fn spawn_dispatcher(dispatcher: Dispatcher) -> Result<(), StartError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    let run = move || runtime.block_on(dispatcher.run());
+    let run = move || {
+        runtime.block_on(async {
+            #[cfg(all(target_os = "linux", feature = "net"))]
+            crate::clock::alarm::install();
+            dispatcher.run().await;
+        });
+    };
     thread::Builder::new().name("pushe-dispatcher".to_owned()).spawn(run).map_err(StartError::Thread)?;
     Ok(())
 }

@@ -99,3 +99,62 @@ impl Conditions {
         of_it.any(|it| is_met(&*it.constraint, one) != is_met(&*it.constraint, other))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pushe_tasks_store::StoredConstraint;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::clock::paused::Paused;
+    use crate::constraint::kinds::ConstraintKinds;
+    use crate::constraint::{
+        Constraint as _, Manual, NetworkConstraint, NetworkSource, NetworkState, Reading,
+    };
+    use crate::engine::mailbox::Mailbox;
+    use crate::engine::monitors::Monitor;
+
+    fn network(on: bool) -> ErasedReading {
+        Reading::Known(if on { NetworkState::routed() } else { NetworkState::offline() }).into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_the_monitor_has_overtaken_is_not_known_to_be_the_newer_one() {
+        let clock: Arc<dyn Clock> = Arc::new(Paused::new());
+        let mut kinds = ConstraintKinds::default();
+        kinds.add_missing::<NetworkConstraint>().unwrap();
+        kinds.add_source::<NetworkSource>(Manual::new(NetworkState::offline()));
+        let mut conditions = Conditions::new(Arc::new(kinds), Arc::clone(&clock), Arc::new(Mailbox::new()));
+        let value = NetworkConstraint::connected().encode();
+        let index = conditions.index(&StoredConstraint { kind: "network".to_owned(), value });
+        let key = conditions.list[index].constraint.source().unwrap().clone();
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let monitor = Monitor {
+            task,
+            before: None,
+            last: None,
+            without: None,
+            heard: 0,
+            doubted: None,
+            idle_since: None,
+        };
+        conditions.monitors.insert(key.clone(), monitor);
+        let is_open = |conditions: &Conditions| conditions.all_open(&[index], clock.mono());
+        let look = |conditions: &Conditions, on| {
+            let heard = conditions.monitors.get(&key).map(|monitor| monitor.heard);
+            SecondLook { key: key.clone(), heard, reading: network(on) }
+        };
+
+        conditions.observe(&key, network(true));
+        let early = look(&conditions, false);
+        conditions.observe(&key, network(true));
+        assert!(!conditions.confirm(early, clock.mono()), "either may be the newer one");
+        assert!(is_open(&conditions), "so what the monitor said stands");
+        let late = look(&conditions, false);
+        assert!(conditions.confirm(late, clock.mono()));
+        assert!(!is_open(&conditions));
+        let same = look(&conditions, false);
+        conditions.observe(&key, network(false));
+        assert!(conditions.confirm(same, clock.mono()), "what both say is known");
+    }
+}
