@@ -43,6 +43,7 @@ static KEYS: &[Key] = &[
     key("on_lost", WORD, "on_lost = Finish"),
     key("retry", "a list of options", "retry(max_attempts = 8)"),
     key("retry_if", "the path of a function", "retry_if = is_temporary"),
+    key("on_exhausted", "the path of a function", "on_exhausted = give_up"),
     key("timeout", TIME, "timeout = \"10m\""),
     key("delay", TIME, "delay = \"5s\""),
     key("priority", "`Low`, `Normal`, `High` or whole minutes", "priority = High"),
@@ -57,6 +58,7 @@ static KEYS: &[Key] = &[
     key("stop_after", NUMBER, "stop_after = 5"),
     key("tags", "a list of texts in quotes", "tags(\"...\")"),
     key("start", WORD, "start = Automatic"),
+    key("retain", TIME, "retain = \"30d\""),
     key("concurrency", NUMBER, "concurrency = 4"),
     key("run_on", WORD, "run_on = Cpu"),
     key("crate", "a path", "crate = ::pushe_tasks"),
@@ -98,6 +100,8 @@ pub(crate) enum Id {
 /// The options of `retry(..)`.
 #[derive(Default)]
 pub(crate) struct RetryOptions {
+    /// Whether a limit was meant, readable or not.
+    pub(crate) limit_meant: bool,
     pub(crate) max_attempts: Option<Number<u32>>,
     pub(crate) backoff: Option<Word>,
     pub(crate) delay: Option<Time>,
@@ -126,6 +130,7 @@ pub(crate) struct Options {
     pub(crate) on_lost: Option<Word>,
     pub(crate) retry: Option<RetryOptions>,
     pub(crate) retry_if: Option<(Ident, Path)>,
+    pub(crate) on_exhausted: Option<(Ident, Path)>,
     pub(crate) timeout: Option<Time>,
     pub(crate) delay: Option<Time>,
     pub(crate) priority: Option<Priority>,
@@ -134,6 +139,7 @@ pub(crate) struct Options {
     pub(crate) expires: Option<Time>,
     pub(crate) period: Period,
     pub(crate) tags: Vec<LitStr>,
+    pub(crate) retain: Option<Time>,
     pub(crate) concurrency: Option<Number<u32>>,
     pub(crate) run_on: Option<Word>,
     /// Whether `run_on` was meant, readable or not.
@@ -171,8 +177,12 @@ impl Options {
                     options.on_lost = read::word(&entry, "answer to a loss", &["Stop", "Finish"], diag);
                     options.on_lost_key = Some(entry.key);
                 }
-                "retry" => options.retry = RetryOptions::read(&entry, diag),
+                "retry" => options.retry = Some(RetryOptions::read(&entry, diag)),
                 "retry_if" => options.retry_if = read::path(&entry, diag).map(|path| (entry.key, path)),
+                "on_exhausted" => {
+                    options.on_exhausted = read::path(&entry, diag).map(|path| (entry.key, path));
+                }
+                "retain" => options.retain = read::time(&entry, diag),
                 "timeout" => options.timeout = read::time(&entry, diag),
                 "delay" => options.delay = read::time(&entry, diag),
                 "priority" => {
@@ -206,12 +216,17 @@ impl Options {
 }
 
 impl RetryOptions {
-    fn read(entry: &Entry, diag: &mut Diagnostics) -> Option<Self> {
-        let list = read::list(entry, diag)?;
+    fn read(entry: &Entry, diag: &mut Diagnostics) -> Self {
+        let Some(list) = read::list(entry, diag) else {
+            return Self { limit_meant: true, ..Self::default() };
+        };
         let mut options = Self::default();
         for entry in entries(list.stream(), RETRY_KEYS, diag) {
             match entry.spec.name {
-                "max_attempts" => options.max_attempts = read::whole(&entry, diag),
+                "max_attempts" => {
+                    options.limit_meant = true;
+                    options.max_attempts = read::whole(&entry, diag);
+                }
                 "backoff" => {
                     let known = ["Exponential", "Linear", "Fixed"];
                     options.backoff = read::word(&entry, "back-off", &known, diag);
@@ -221,7 +236,7 @@ impl RetryOptions {
                 _ => options.jitter = read::fraction(&entry, diag),
             }
         }
-        Some(options)
+        options
     }
 }
 

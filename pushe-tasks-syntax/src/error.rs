@@ -116,6 +116,8 @@ texts! {
         PriorityTooFar => "`priority` is at most a week off; write minutes from -10080 to 10080",
         /// Two priorities.
         ExpeditedAndPriority => "`expedited` is a priority of its own; keep it or `priority`",
+        /// An answer to the last of attempts that have no last one.
+        ExhaustedWithoutLimit => "`on_exhausted` has no effect without a limit of attempts; add `retry(max_attempts = ..)` or remove `on_exhausted`",
         /// Work that nobody may ever start.
         ExpiresBeforeStart => "`expires` passes before the work may start; write a longer `expires` or an earlier start",
         /// A period that is too short.

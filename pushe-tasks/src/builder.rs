@@ -372,6 +372,10 @@ impl SchedulerBuilder {
             .pause_new_names(&paused)
             .await
             .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
+        scheduler
+            .set_retention()
+            .await
+            .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
         crate::automatic::schedule(&scheduler).await;
         start_dispatcher(&self.host, dispatcher)?;
         opened.tenure.hand_over();

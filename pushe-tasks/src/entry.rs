@@ -5,6 +5,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::time::Duration;
 
 use pushe_tasks_store::{Envelope, NewWork};
 
@@ -14,6 +15,7 @@ use crate::context::TaskContext;
 use crate::engine::BodyFuture;
 use crate::engine::message::Ended;
 use crate::error::ScheduleError;
+use crate::exhausted;
 use crate::extract::{MissingState, StateMap};
 use crate::options::{OptionError, RetryOptions, RunOn};
 use crate::outcome::Outcome;
@@ -52,6 +54,9 @@ pub struct TaskEntry {
     check: fn() -> Result<(), OptionError>,
     requirements: fn() -> Vec<Requirement>,
     automatic: fn(&TaskScheduler) -> Option<Result<NewWork, ScheduleError>>,
+    retain: Option<Duration>,
+    /// The body of its follow-up task, where it has one.
+    exhausted: Option<fn(Envelope, TaskContext, usize) -> BodyFuture>,
 }
 
 impl TaskEntry {
@@ -70,6 +75,11 @@ impl TaskEntry {
             check: || T::OPTIONS.check(),
             requirements: || T::OPTIONS.requirements(),
             automatic: crate::automatic::work::<T>,
+            retain: T::OPTIONS.retention(),
+            exhausted: match T::OPTIONS.exhausted_hook() {
+                Some(_) => Some(crate::exhausted::body::<T>),
+                None => None,
+            },
         }
     }
 
@@ -129,6 +139,36 @@ impl TaskEntry {
     /// The work that the start of this scheduler schedules, where it does.
     pub(crate) fn automatic(&self, scheduler: &TaskScheduler) -> Option<Result<NewWork, ScheduleError>> {
         (self.automatic)(scheduler)
+    }
+
+    /// How long its finished work is kept, where it says so.
+    pub(crate) const fn retention(&self) -> Option<Duration> {
+        self.retain
+    }
+
+    /// Whether a follow-up task answers its exhausted attempts.
+    pub(crate) const fn has_follow_up(&self) -> bool {
+        self.exhausted.is_some()
+    }
+
+    /// The task that answers its exhausted attempts (S2.4).
+    pub(crate) fn follow_up(&self) -> Option<Self> {
+        let aliases: Vec<_> = self.aliases.iter().map(|alias| exhausted::name(alias)).collect();
+        Some(Self {
+            name: exhausted::name(self.name),
+            aliases: if aliases.is_empty() { &[] } else { aliases.leak() },
+            concurrency: None,
+            run_on: RunOn::Io,
+            retry: RetryOptions::new(),
+            body: self.exhausted?,
+            require: |_| Ok(()),
+            check: || Ok(()),
+            requirements: Vec::new,
+            automatic: |_| None,
+            retain: None,
+            exhausted: None,
+            ..*self
+        })
     }
 
     pub(crate) fn task_type(&self) -> TypeId {

@@ -288,6 +288,7 @@ macro_rules! __conformance_cases {
                 s9_5_pruning_is_bounded_and_takes_the_oldest_first
                 s9_5_pruned_work_is_gone_with_all_that_hung_on_it
                 s9_5_the_next_pruning_is_told
+                s9_5_a_task_may_say_how_long_its_work_is_kept
             }
             look {
                 s9_2_a_page_goes_on_where_the_last_one_ended

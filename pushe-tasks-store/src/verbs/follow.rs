@@ -40,6 +40,7 @@ pub(super) fn ended<T: TablesMut>(
     while let Some(mut next) = follower(tx, hash, work)? {
         let stood = Stood::of(&next);
         settlement::follow(&mut next, record.state, now);
+        tx.retain(&mut next);
         tx.shift(&stood, &next)?;
         if record.state == WorkState::Succeeded || !next.followed {
             break;

@@ -101,6 +101,7 @@ pub(super) fn discard<T: TablesMut>(
     }
     let stood = Stood::of(&record);
     settlement::discard(&mut record, now);
+    tx.retain(&mut record);
     tx.shift(&stood, &record)?;
     follow::ended(tx, &record, now)?;
     if let Some(hash) = record.id_hash {
