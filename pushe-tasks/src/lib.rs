@@ -36,6 +36,7 @@ pub mod semantics;
 mod signals;
 mod steering;
 mod task;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
