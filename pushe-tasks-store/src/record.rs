@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::id::{LaneId, WorkId};
+use crate::opaque::Opaque;
 use crate::period::PeriodRecord;
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
@@ -83,7 +84,7 @@ pub struct WorkRecord {
     /// The last attempts that ended, oldest first, at most [`HISTORY`].
     pub history: Vec<AttemptRecord>,
     /// The last progress that a running body reported, encoded as it was given.
-    pub progress: Option<Vec<u8>>,
+    pub progress: Option<Opaque>,
     /// Where periodic work stands.
     pub period: Option<Box<PeriodRecord>>,
 }
@@ -242,8 +243,8 @@ impl WorkRecord {
             record.id_hash = Some(u64::from_le_bytes(from.fixed("id hash")?));
         }
         record.alone = flags & FLAG_ALONE != 0;
-        record.followed = flags & FLAG_FOLLOWED != 0;
         record.ousted = flags & FLAG_OUSTED != 0;
+        record.followed = flags & FLAG_FOLLOWED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -267,11 +268,11 @@ impl WorkRecord {
         if self.alone {
             flags |= FLAG_ALONE;
         }
-        if self.followed {
-            flags |= FLAG_FOLLOWED;
-        }
         if self.ousted {
             flags |= FLAG_OUSTED;
+        }
+        if self.followed {
+            flags |= FLAG_FOLLOWED;
         }
         flags
     }
@@ -358,7 +359,7 @@ impl WorkRecord {
                         self.history.push(AttemptRecord::decode(from)?);
                     }
                 }
-                TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec()),
+                TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec().into()),
                 TAG_PERIOD => self.period = Some(Box::new(PeriodRecord::decode(from)?)),
                 _ => return Err(Damage::Shape("tag")),
             }
@@ -391,8 +392,8 @@ const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
-const FLAG_FOLLOWED: u8 = 128;
 const FLAG_OUSTED: u8 = 64;
+const FLAG_FOLLOWED: u8 = 128;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -419,6 +420,27 @@ mod tests {
 
     fn id() -> WorkId {
         WorkId::from_parts(1_800_000_000_000, [7; 10])
+    }
+
+    #[test]
+    fn a_row_that_an_earlier_build_wrote_reads_back() {
+        let mut out = Writer::new(1);
+        out.u8(WorkState::Enqueued.code());
+        out.u8(FLAG_DELAYED);
+        for number in [41, 3, 2] {
+            out.varint(number);
+        }
+        out.signed(1_000);
+        out.signed(30_000);
+        out.varint(30_000);
+        out.signed(0);
+        out.u8(TAG_RETRIES);
+        out.varint(1);
+        let record = WorkRecord::decode(id(), &out.seal(id().as_bytes())).unwrap();
+        let mut expected = WorkRecord::new(id(), 41, LaneId(3), WallTime::from_millis(1_000));
+        (expected.claim, expected.retries, expected.filed) = (2, 1, Filed::Delayed);
+        (expected.due, expected.wait) = (WallTime::from_millis(31_000), Duration::from_secs(30));
+        assert_eq!(record, expected, "what is newer than the row is not there");
     }
 
     #[test]
@@ -454,7 +476,7 @@ mod tests {
         full.claimed_at = Some(WallTime::MIN);
         full.finished_at = Some(now);
         full.prune_at = now;
-        full.progress = Some(vec![1, 2, 3]);
+        full.progress = Some(vec![1, 2, 3].into());
         let every = StoredPeriod::new(Rhythm::Every(Duration::from_secs(1)));
         full.period = Some(Box::new(PeriodRecord::first(&every, now)));
         for claim in 1..=12 {

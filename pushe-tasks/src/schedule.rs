@@ -12,6 +12,7 @@ use pushe_tasks_store::{
     Lane, NewWork, Policy, Start, StoredConstraint, StoredOptions, StoredPeriod, WallTime, WorkId,
 };
 use pushe_tasks_syntax::{duration, rules};
+use tracing::Instrument as _;
 
 use crate::codec;
 use crate::constraint::{NetworkConstraint, Requirement};
@@ -24,6 +25,7 @@ use crate::period::PeriodOptions;
 use crate::receipt::Receipt;
 use crate::scheduler::TaskScheduler;
 use crate::task::Task;
+use crate::telemetry::{TARGET, field, span};
 
 /// The most pieces that one call may bring, and the most bytes of their inputs (S4.12).
 pub(crate) const MOST_PIECES: usize = 10_000;
@@ -319,6 +321,19 @@ impl<T: Task> Schedule<T> {
 
 /// Schedules a batch in one transaction.
 pub(crate) async fn enqueue<T: Task>(
+    scheduler: &TaskScheduler,
+    batch: Vec<Schedule<T>>,
+) -> Result<Vec<Receipt<T>>, ScheduleError> {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        span::SCHEDULE,
+        { field::TASK } = T::NAME,
+        { field::PIECES } = batch.len(),
+    );
+    enqueue_within(scheduler, batch).instrument(span).await
+}
+
+async fn enqueue_within<T: Task>(
     scheduler: &TaskScheduler,
     batch: Vec<Schedule<T>>,
 ) -> Result<Vec<Receipt<T>>, ScheduleError> {

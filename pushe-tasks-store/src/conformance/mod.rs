@@ -39,6 +39,7 @@ mod periodic;
 mod policy;
 mod progress;
 mod prune;
+mod random;
 mod release;
 mod requeue;
 mod rescue;

@@ -122,7 +122,7 @@ pub(super) fn s4_4_whatever_becomes_of_the_running_attempt_the_new_runs(world: &
     let exhausted =
         Settlement::Failed { end: AttemptEnd::Panicked, reason: Reason::Exhausted, error: error() };
     let ends = [
-        (Settlement::Succeeded { output: Some(vec![1]) }, AttemptEnd::Succeeded, 1),
+        (Settlement::Succeeded { output: Some(vec![1].into()) }, AttemptEnd::Succeeded, 1),
         (failure("boom"), AttemptEnd::Failed, 1),
         (exhausted, AttemptEnd::Panicked, 1),
         (retry(0), AttemptEnd::Retried, 2),

@@ -248,7 +248,7 @@ mod tests {
     fn running() -> WorkRecord {
         let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), WallTime::from_millis(0));
         (record.retries, record.interruptions, record.returned) = (2, 1, 1);
-        record.progress = Some(vec![50]);
+        record.progress = Some(vec![50].into());
         claim(&mut record, true, CLAIMED);
         record
     }
@@ -257,7 +257,7 @@ mod tests {
     fn a_settlement_moves_the_record_and_counts_what_it_should() {
         let text = || "boom".to_owned();
         let second = Duration::from_secs(1);
-        let succeeded = Settlement::Succeeded { output: Some(vec![9]) };
+        let succeeded = Settlement::Succeeded { output: Some(vec![9].into()) };
         let failed = Settlement::Failed { end: AttemptEnd::Failed, reason: Reason::Fail, error: text() };
         let retry = Settlement::Retry { end: AttemptEnd::Panicked, error: text(), after: second * 30 };
         let snooze = Settlement::Snooze { after: Duration::ZERO };

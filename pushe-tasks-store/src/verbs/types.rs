@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::finding::{Finding, StoreHealth};
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::opaque::Opaque;
 use crate::period::{NextSlot, PeriodEnd};
 use crate::record::WorkRecord;
 use crate::spec::{Envelope, StoredOptions, WorkSpec};
@@ -239,7 +240,7 @@ pub enum Settlement {
     /// It succeeded (S1.5).
     Succeeded {
         /// The encoded output, where there is one.
-        output: Option<Vec<u8>>,
+        output: Option<Opaque>,
     },
     /// It failed for good (S1.6).
     Failed {
