@@ -50,6 +50,8 @@ pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
     retry_if(options, item, diag);
     not_zero("timeout", options.timeout.as_ref(), diag);
     not_zero("delay", options.delay.as_ref(), diag);
+    on_exhausted(options, diag);
+    not_zero("retain", options.retain.as_ref(), diag);
     urgency(options, diag);
     expires(options, diag);
     options.period.check(diag);
@@ -288,6 +290,12 @@ fn on_lost(options: &Options, diag: &mut Diagnostics) {
             diag.judge(key, rules::on_lost(true, options.has_constraint));
         }
     }
+}
+
+fn on_exhausted(options: &Options, diag: &mut Diagnostics) {
+    let Some((key, _)) = &options.on_exhausted else { return };
+    let limited = options.retry.as_ref().is_some_and(|retry| retry.limit_meant);
+    diag.judge(key, rules::on_exhausted(true, limited));
 }
 
 fn urgency(options: &Options, diag: &mut Diagnostics) {

@@ -265,6 +265,21 @@ impl Task<'_> {
         add(options.expires.as_ref().map(|it| time(it.value)).map(|it| quote!(.expires(#it))));
         add(options.period.expand(&private));
         add(options.concurrency.as_ref().map(|limit| quote!(.concurrency(#limit))));
+        add(options.retain.as_ref().map(|it| time(it.value)).map(|it| quote!(.retain(#it))));
+        add(options.on_exhausted.as_ref().map(|(_, path)| {
+            let (input, error) = (local("input"), local("error"));
+            let (taken, given) = match &self.item.input {
+                Some(_) => (quote!(#input), Some(quote!(#input,))),
+                None => (quote!(()), None),
+            };
+            let span = path.span();
+            let private = self.private_at(span);
+            quote_spanned! {span=>
+                .on_exhausted(|#taken, #error| #private::boxed(async move {
+                    #private::IntoOutcome::into_outcome(#path(#given #error).await)
+                }))
+            }
+        }));
         add(options.run_on.as_ref().map(|word| quote!(.run_on(#private::RunOn::#word))));
         chain
     }

@@ -43,6 +43,7 @@ static KEYS: &[Key] = &[
     key("on_lost", WORD, "on_lost = Finish"),
     key("retry", "a list of options", "retry(max_attempts = 8)"),
     key("retry_if", "the path of a function", "retry_if = is_temporary"),
+    key("on_exhausted", "the path of a function", "on_exhausted = give_up"),
     key("timeout", TIME, "timeout = \"10m\""),
     key("delay", TIME, "delay = \"5s\""),
     key("priority", "`Low`, `Normal`, `High` or whole minutes", "priority = High"),
@@ -55,6 +56,8 @@ static KEYS: &[Key] = &[
     key("missed", WORD, "missed = Once"),
     key("min_gap", TIME, "min_gap = \"30m\""),
     key("stop_after", NUMBER, "stop_after = 5"),
+    key("start", WORD, "start = Automatic"),
+    key("retain", TIME, "retain = \"30d\""),
     key("concurrency", NUMBER, "concurrency = 4"),
     key("run_on", WORD, "run_on = Cpu"),
     key("crate", "a path", "crate = ::pushe_tasks"),
@@ -68,7 +71,7 @@ static RETRY_KEYS: &[Key] = &[
     key("jitter", "a number", "jitter = 0.1"),
 ];
 
-static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess"];
+static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess", "Update"];
 
 static NETWORKS: &[&str] =
     &["NotRequired", "Connected", "Unmetered", "NotRoaming", "Metered", "TemporarilyUnmetered"];
@@ -96,6 +99,8 @@ pub(crate) enum Id {
 /// The options of `retry(..)`.
 #[derive(Default)]
 pub(crate) struct RetryOptions {
+    /// Whether a limit was meant, readable or not.
+    pub(crate) limit_meant: bool,
     pub(crate) max_attempts: Option<Number<u32>>,
     pub(crate) backoff: Option<Word>,
     pub(crate) delay: Option<Time>,
@@ -124,6 +129,7 @@ pub(crate) struct Options {
     pub(crate) on_lost: Option<Word>,
     pub(crate) retry: Option<RetryOptions>,
     pub(crate) retry_if: Option<(Ident, Path)>,
+    pub(crate) on_exhausted: Option<(Ident, Path)>,
     pub(crate) timeout: Option<Time>,
     pub(crate) delay: Option<Time>,
     pub(crate) priority: Option<Priority>,
@@ -131,6 +137,7 @@ pub(crate) struct Options {
     pub(crate) urgency_keys: Vec<Ident>,
     pub(crate) expires: Option<Time>,
     pub(crate) period: Period,
+    pub(crate) retain: Option<Time>,
     pub(crate) concurrency: Option<Number<u32>>,
     pub(crate) run_on: Option<Word>,
     /// Whether `run_on` was meant, readable or not.
@@ -168,8 +175,12 @@ impl Options {
                     options.on_lost = read::word(&entry, "answer to a loss", &["Stop", "Finish"], diag);
                     options.on_lost_key = Some(entry.key);
                 }
-                "retry" => options.retry = RetryOptions::read(&entry, diag),
+                "retry" => options.retry = Some(RetryOptions::read(&entry, diag)),
                 "retry_if" => options.retry_if = read::path(&entry, diag).map(|path| (entry.key, path)),
+                "on_exhausted" => {
+                    options.on_exhausted = read::path(&entry, diag).map(|path| (entry.key, path));
+                }
+                "retain" => options.retain = read::time(&entry, diag),
                 "timeout" => options.timeout = read::time(&entry, diag),
                 "delay" => options.delay = read::time(&entry, diag),
                 "priority" => {
@@ -181,7 +192,7 @@ impl Options {
                     options.urgency_keys.push(entry.key);
                 }
                 "expires" => options.expires = read::time(&entry, diag),
-                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" => {
+                "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" | "start" => {
                     options.period.read(entry, diag);
                 }
                 "concurrency" => options.concurrency = read::whole(&entry, diag),
@@ -202,12 +213,17 @@ impl Options {
 }
 
 impl RetryOptions {
-    fn read(entry: &Entry, diag: &mut Diagnostics) -> Option<Self> {
-        let list = read::list(entry, diag)?;
+    fn read(entry: &Entry, diag: &mut Diagnostics) -> Self {
+        let Some(list) = read::list(entry, diag) else {
+            return Self { limit_meant: true, ..Self::default() };
+        };
         let mut options = Self::default();
         for entry in entries(list.stream(), RETRY_KEYS, diag) {
             match entry.spec.name {
-                "max_attempts" => options.max_attempts = read::whole(&entry, diag),
+                "max_attempts" => {
+                    options.limit_meant = true;
+                    options.max_attempts = read::whole(&entry, diag);
+                }
                 "backoff" => {
                     let known = ["Exponential", "Linear", "Fixed"];
                     options.backoff = read::word(&entry, "back-off", &known, diag);
@@ -217,7 +233,7 @@ impl RetryOptions {
                 _ => options.jitter = read::fraction(&entry, diag),
             }
         }
-        Some(options)
+        options
     }
 }
 

@@ -5,7 +5,7 @@
 use proc_macro2::TokenStream;
 use pushe_tasks_syntax::cron::Cron;
 use pushe_tasks_syntax::{OptionError, rules, zone};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Ident, LitStr};
 
 use crate::check::not_zero;
@@ -25,6 +25,7 @@ pub(crate) struct Period {
     missed: Option<Word>,
     min_gap: Option<Time>,
     stop_after: Option<Number<u32>>,
+    start: Option<Word>,
     /// The keys that were meant, readable or not, in their order.
     keys: Vec<Ident>,
 }
@@ -42,6 +43,7 @@ impl Period {
                 self.missed = read::word(&entry, "answer to missed slots", &known, diag);
             }
             "min_gap" => self.min_gap = read::time(&entry, diag),
+            "start" => self.start = read::word(&entry, "start", &["Automatic"], diag),
             _ => self.stop_after = read::whole(&entry, diag),
         }
         self.keys.push(entry.key);
@@ -70,7 +72,7 @@ impl Period {
             diag.judge(key, rules::tz(cron.is_some()));
         }
         self.check_flex(diag);
-        for option in ["missed", "min_gap", "stop_after"] {
+        for option in ["missed", "min_gap", "stop_after", "start"] {
             if let Some(key) = self.key(option) {
                 diag.judge(key, rules::needs_period(option, self.is_meant()));
             }
@@ -112,7 +114,9 @@ impl Period {
         add(self.missed.as_ref().map(|word| quote!(.missed(#private::Missed::#word))));
         add(self.min_gap.as_ref().map(time).map(|gap| quote!(.min_gap(#gap))));
         add(self.stop_after.as_ref().map(|periods| quote!(.stop_after(#periods))));
-        Some(quote!(.period(#chain)))
+        // The word's place is where an input without a default is told of.
+        let automatic = self.start.as_ref().map(|word| quote_spanned!(word.token.span()=> .automatic()));
+        Some(quote!(.period(#chain) #automatic))
     }
 }
 

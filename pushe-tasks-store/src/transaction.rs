@@ -172,6 +172,14 @@ impl<T: TablesMut> Transaction<'_, T> {
         Ok(())
     }
 
+    /// Keeps a record that has just finished as long as its task says, where it says so (S9.5).
+    pub(crate) fn retain(&self, record: &mut WorkRecord) {
+        let kept = self.volatile.retention(record.lane);
+        if let (Some(finished), Some(kept), true) = (record.finished_at, kept, record.state.is_finished()) {
+            record.prune_at = finished.plus(kept);
+        }
+    }
+
     /// Stores a changed record and moves it to its new places.
     pub(crate) fn shift(&mut self, stood: &Stood, record: &WorkRecord) -> Result<(), TableError> {
         self.place(record.id, Some(stood), Some(&Stood::of(record)))?;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::id::{Attempt, LaneId, WorkId};
 use crate::pause::Paused;
@@ -129,6 +130,8 @@ pub(crate) struct Volatile {
     /// What may not start, as the table has it.
     paused: Paused,
     pub(crate) counters: Counters,
+    /// How long finished work of a task is kept, where its program says so; of the running code, so that it is not stored.
+    retention: HashMap<String, Duration>,
     /// No stored piece has a greater id; it is not taken back, since it is a bound and no count.
     newest: Option<WorkId>,
     log: Vec<Undo>,
@@ -185,7 +188,18 @@ impl Volatile {
     #[cfg(feature = "redb")]
     pub(crate) fn inherit(&mut self, before: Self) {
         self.rescued = before.rescued;
+        self.retention.clone_from(&before.retention);
         self.living = before.into_living();
+    }
+
+    /// Takes what the running code says of how long finished work is kept.
+    pub(crate) fn set_retention(&mut self, tasks: &[(String, Duration)]) {
+        self.retention = tasks.iter().cloned().collect();
+    }
+
+    /// How long finished work of a lane is kept, where the running code says so.
+    pub(crate) fn retention(&self, lane: LaneId) -> Option<Duration> {
+        self.lanes.get(&lane).and_then(|state| self.retention.get(&state.lane.task)).copied()
     }
 
     pub(crate) fn living(&self) -> &Living {

@@ -108,6 +108,8 @@ texts! {
         PriorityTooFar => "`priority` is at most a week off; write minutes from -10080 to 10080",
         /// Two priorities.
         ExpeditedAndPriority => "`expedited` is a priority of its own; keep it or `priority`",
+        /// An answer to the last of attempts that have no last one.
+        ExhaustedWithoutLimit => "`on_exhausted` has no effect without a limit of attempts; add `retry(max_attempts = ..)` or remove `on_exhausted`",
         /// Work that nobody may ever start.
         ExpiresBeforeStart => "`expires` passes before the work may start; write a longer `expires` or an earlier start",
         /// A period that is too short.
@@ -125,7 +127,7 @@ texts! {
         /// An end before the beginning.
         ZeroStopAfter => "`stop_after` cannot be 0; write at least 1, or leave it out for no end",
         /// A queue behind work that never ends.
-        AppendPeriodic => "periodic work cannot be appended, since the work before it never ends; write `Keep` or `Replace`",
+        AppendPeriodic => "periodic work cannot be appended, since the work before it never ends; write `Keep`, `Replace` or `Update`",
         /// A text that is no cron text.
         WrongCron { error: CronError } => "`cron`: {error}",
         /// A text that is no name of a time zone.

@@ -111,6 +111,11 @@ pub fn urgency(has_expedited: bool, has_priority: bool) -> Result<(), OptionErro
     if has_expedited && has_priority { Err(OptionError::ExpeditedAndPriority) } else { Ok(()) }
 }
 
+/// Attempts have to be limited to be exhausted.
+pub fn on_exhausted(has_on_exhausted: bool, has_limit: bool) -> Result<(), OptionError> {
+    if has_on_exhausted && !has_limit { Err(OptionError::ExhaustedWithoutLimit) } else { Ok(()) }
+}
+
 /// Work that runs once may start before it expires.
 pub fn expires(expires: Option<Duration>, delay: Duration, has_period: bool) -> Result<(), OptionError> {
     match expires {
@@ -276,6 +281,12 @@ mod tests {
         }
         assert_eq!(urgency(true, true), Err(OptionError::ExpeditedAndPriority));
         assert_eq!((urgency(true, false), urgency(false, true)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn on_exhausted_needs_a_limit() {
+        assert_eq!(on_exhausted(true, false), Err(OptionError::ExhaustedWithoutLimit));
+        assert_eq!((on_exhausted(true, true), on_exhausted(false, false)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -295,7 +295,8 @@ impl SchedulerBuilder {
 
     /// Starts the scheduler on the tokio runtime of the caller: opens the store, rescues what a crash has left, and runs.
     ///
-    /// Unless [`detached`](Self::detached) was asked for, it becomes the process default.
+    /// Unless [`detached`](Self::detached) was asked for, it becomes the process default. Tasks with `start = Automatic` that
+    /// it runs are scheduled; where one is refused, since work of another task bears its id, the log says so.
     ///
     /// # Errors
     /// [`StartError`] says what to do. Nothing runs then.
@@ -371,6 +372,11 @@ impl SchedulerBuilder {
             .pause_new_names(&paused)
             .await
             .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
+        scheduler
+            .set_retention()
+            .await
+            .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
+        crate::automatic::schedule(&scheduler).await;
         start_dispatcher(&self.host, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);

@@ -5,17 +5,21 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::time::Duration;
 
-use pushe_tasks_store::Envelope;
+use pushe_tasks_store::{Envelope, NewWork};
 
 use crate::codec;
 use crate::constraint::Requirement;
 use crate::context::TaskContext;
 use crate::engine::BodyFuture;
 use crate::engine::message::Ended;
+use crate::error::ScheduleError;
+use crate::exhausted;
 use crate::extract::{MissingState, StateMap};
 use crate::options::{OptionError, RetryOptions, RunOn};
 use crate::outcome::Outcome;
+use crate::scheduler::TaskScheduler;
 use crate::task::{Task, TaskData};
 
 /// Where in the source a task was registered.
@@ -49,6 +53,10 @@ pub struct TaskEntry {
     require: fn(&StateMap) -> Result<(), MissingState>,
     check: fn() -> Result<(), OptionError>,
     requirements: fn() -> Vec<Requirement>,
+    automatic: fn(&TaskScheduler) -> Option<Result<NewWork, ScheduleError>>,
+    retain: Option<Duration>,
+    /// The body of its follow-up task, where it has one.
+    exhausted: Option<fn(Envelope, TaskContext, usize) -> BodyFuture>,
 }
 
 impl TaskEntry {
@@ -66,6 +74,12 @@ impl TaskEntry {
             require: T::require,
             check: || T::OPTIONS.check(),
             requirements: || T::OPTIONS.requirements(),
+            automatic: crate::automatic::work::<T>,
+            retain: T::OPTIONS.retention(),
+            exhausted: match T::OPTIONS.exhausted_hook() {
+                Some(_) => Some(crate::exhausted::body::<T>),
+                None => None,
+            },
         }
     }
 
@@ -120,6 +134,41 @@ impl TaskEntry {
     /// The constraints that its work requires beside a network.
     pub(crate) fn requirements(&self) -> Vec<Requirement> {
         (self.requirements)()
+    }
+
+    /// The work that the start of this scheduler schedules, where it does.
+    pub(crate) fn automatic(&self, scheduler: &TaskScheduler) -> Option<Result<NewWork, ScheduleError>> {
+        (self.automatic)(scheduler)
+    }
+
+    /// How long its finished work is kept, where it says so.
+    pub(crate) const fn retention(&self) -> Option<Duration> {
+        self.retain
+    }
+
+    /// Whether a follow-up task answers its exhausted attempts.
+    pub(crate) const fn has_follow_up(&self) -> bool {
+        self.exhausted.is_some()
+    }
+
+    /// The task that answers its exhausted attempts (S2.4).
+    pub(crate) fn follow_up(&self) -> Option<Self> {
+        let aliases: Vec<_> = self.aliases.iter().map(|alias| exhausted::name(alias)).collect();
+        Some(Self {
+            name: exhausted::name(self.name),
+            aliases: if aliases.is_empty() { &[] } else { aliases.leak() },
+            concurrency: None,
+            run_on: RunOn::Io,
+            retry: RetryOptions::new(),
+            body: self.exhausted?,
+            require: |_| Ok(()),
+            check: || Ok(()),
+            requirements: Vec::new,
+            automatic: |_| None,
+            retain: None,
+            exhausted: None,
+            ..*self
+        })
     }
 
     pub(crate) fn task_type(&self) -> TypeId {

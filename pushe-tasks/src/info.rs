@@ -67,6 +67,8 @@ pub struct WorkInfo {
     pub state: WorkState,
     /// Why it is in that state, where there is more to say.
     pub reason: Option<Reason>,
+    /// How often it has been given an input and options, the first included.
+    pub generation: u32,
     /// The number of its present or next attempt, from 1.
     pub attempt: u32,
     /// Attempts that it gave back by snoozing.
@@ -141,6 +143,7 @@ impl From<WorkView> for WorkInfo {
             task_id: spec.ok().and_then(|spec| spec.task_id),
             state: record.state,
             reason: record.reason,
+            generation: record.generation,
             attempt: record.attempt(),
             snoozes: record.snoozes,
             interruptions: record.interruptions,

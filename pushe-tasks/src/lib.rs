@@ -3,6 +3,7 @@
 // The attribute names this crate by its path, in this crate's own examples and tests too.
 extern crate self as pushe_tasks;
 
+mod automatic;
 mod backoff;
 mod builder;
 pub mod clock;
@@ -15,6 +16,7 @@ mod engine;
 mod entry;
 mod error;
 mod event;
+mod exhausted;
 mod explain;
 mod extract;
 mod health;
@@ -30,6 +32,7 @@ mod receipt;
 mod registry;
 #[cfg(feature = "redb")]
 mod repair;
+mod retention;
 mod schedule;
 mod scheduler;
 pub mod semantics;
@@ -53,6 +56,7 @@ pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
 pub use event::{Events, LifecycleEvent, WorkEvent};
+pub use exhausted::Exhausted;
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
 pub use health::{Health, SilentSource, StoreHealth};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use pushe_tasks_syntax::rules;
 
 use crate::constraint::Requirement;
+use crate::exhausted::Exhausted;
 use crate::period::PeriodOptions;
 use crate::task::Task;
 
@@ -45,6 +46,10 @@ pub enum ExistingWorkPolicy {
     /// The new work runs after the old once that has succeeded; where the old one fails the new one fails too, and where it
     /// is cancelled the new one is.
     AppendAfterSuccess,
+    /// The old work stays and takes the input and options of the new: what waits at once, and what runs when its attempt has
+    /// ended, whatever the outcome. Attempts and the time of scheduling stay; a delay counts from that, and a back-off that
+    /// is under way is waited for. Periodic work keeps its grid unless its period or zone changes.
+    Update,
 }
 
 /// The network that work needs.
@@ -132,6 +137,10 @@ pub struct TaskOptions<T: Task> {
     period: Option<PeriodOptions>,
     concurrency: Option<u32>,
     run_on: RunOn,
+    /// Makes the input of work that is scheduled when an engine starts.
+    automatic: Option<fn() -> T::Input>,
+    on_exhausted: Option<fn(T::Input, String) -> Exhausted>,
+    retain: Option<Duration>,
 }
 
 impl ExistingWorkPolicy {
@@ -158,6 +167,9 @@ impl<T: Task> TaskOptions<T> {
             period: None,
             concurrency: None,
             run_on: RunOn::Io,
+            automatic: None,
+            on_exhausted: None,
+            retain: None,
         }
     }
 
@@ -269,6 +281,36 @@ impl<T: Task> TaskOptions<T> {
         self
     }
 
+    /// Runs this when the last attempt that `max_attempts` allows has ended in retry, with the input and the text of the last
+    /// error: at least once, as a piece of work of its own, which is stored in the transaction that fails the work. It bears
+    /// the stored name of the task and `/exhausted`, has no id and no constraint, and is retried as by default. Of periodic
+    /// work it answers each period whose attempts are exhausted. Work that fails at once, expires or is cancelled is none.
+    #[must_use]
+    pub const fn on_exhausted(mut self, run: fn(T::Input, String) -> Exhausted) -> Self {
+        self.on_exhausted = Some(run);
+        self
+    }
+
+    /// Keeps finished work of the task this long, in the place of a day for what succeeded or was cancelled, an hour for what
+    /// was replaced, and seven days for what failed. What has finished already keeps the time that it was given.
+    #[must_use]
+    pub const fn retain(mut self, length: Duration) -> Self {
+        self.retain = Some(length);
+        self
+    }
+
+    /// Schedules it with the policy `Update`, and the default of its input, whenever a scheduler starts that runs it. Work
+    /// that was scheduled so is cancelled with [`Reason::NoLongerAutomatic`](crate::Reason::NoLongerAutomatic) at the first
+    /// start at which its task is run and says this no more, or makes another id.
+    #[must_use]
+    pub const fn automatic(mut self) -> Self
+    where
+        T::Input: Default,
+    {
+        self.automatic = Some(<T::Input as Default>::default);
+        self
+    }
+
     /// The id of work with this input; none where every call is its own work.
     pub fn task_id(&self, input: &T::Input) -> Option<Cow<'static, str>> {
         self.id.as_ref().map(|id| match id {
@@ -289,6 +331,21 @@ impl<T: Task> TaskOptions<T> {
     /// When work runs again and again; none for work that runs once.
     pub const fn period_options(&self) -> Option<PeriodOptions> {
         self.period
+    }
+
+    /// What runs when attempts are exhausted.
+    pub const fn exhausted_hook(&self) -> Option<fn(T::Input, String) -> Exhausted> {
+        self.on_exhausted
+    }
+
+    /// How long finished work is kept; none where the store's own times hold.
+    pub const fn retention(&self) -> Option<Duration> {
+        self.retain
+    }
+
+    /// Makes the input of work that the start of a scheduler schedules; none where only calls do.
+    pub const fn automatic_input(&self) -> Option<fn() -> T::Input> {
+        self.automatic
     }
 
     /// The network that work needs.
@@ -350,8 +407,9 @@ impl<T: Task> TaskOptions<T> {
     ///
     /// # Errors
     /// An id that is empty or too long; a policy without an id, or one that appends on periodic work; what [`PeriodOptions::check`]
-    /// refuses; `on_lost` without a constraint; a time limit or a concurrency of zero; a priority of more than a week; an
-    /// expiry of zero, or one that passes before the work may start; what [`RetryOptions::check`] refuses.
+    /// refuses; `automatic` without a period; `on_lost` without a constraint; a time limit or a concurrency of zero; a priority of more than a week; an
+    /// expiry of zero, or one that passes before the work may start; a
+    /// retention of zero; `on_exhausted` without a limit of attempts; what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
         if let Some(TaskId::Fixed(id)) = &self.id {
             rules::id(id)?;
@@ -361,6 +419,9 @@ impl<T: Task> TaskOptions<T> {
         rules::periodic_policy(appends, self.period.is_some())?;
         if let Some(period) = &self.period {
             period.check()?;
+        }
+        if self.automatic.is_some() {
+            rules::needs_period("start", self.period.is_some())?;
         }
         let constrained = self.network != NetworkType::NotRequired || self.requires.is_some();
         rules::on_lost(self.on_lost.is_some(), constrained)?;
@@ -374,6 +435,11 @@ impl<T: Task> TaskOptions<T> {
             rules::not_too_long(expires)?;
         }
         rules::expires(self.expires, self.delay, self.period.is_some())?;
+        if let Some(retain) = self.retain {
+            rules::not_zero("retain", retain)?;
+            rules::not_too_long(retain)?;
+        }
+        rules::on_exhausted(self.on_exhausted.is_some(), self.retry.attempt_limit().is_some())?;
         self.retry.check()
     }
 }
@@ -422,6 +488,9 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
             .field("period", &self.period)
             .field("concurrency", &self.concurrency)
             .field("run_on", &self.run_on)
+            .field("retain", &self.retain)
+            .field("on_exhausted", &self.on_exhausted.is_some())
+            .field("automatic", &self.automatic.is_some())
             .finish()
     }
 }

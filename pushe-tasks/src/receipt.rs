@@ -56,6 +56,13 @@ pub enum ReceiptKind {
     },
     /// It took the place of these, which were cancelled.
     Replaced(Vec<WorkId>),
+    /// The work that bears its task id has its input and options now.
+    Updated {
+        /// The state of that work; where it runs, the attempt ends under the old ones.
+        state: WorkState,
+        /// How often it has been given an input, the first included.
+        generation: u32,
+    },
     /// It runs after this piece.
     Appended {
         /// The piece before it.
@@ -69,12 +76,13 @@ impl<T: Task> Receipt<T> {
             How::Kept { state, options_differ, .. } => ReceiptKind::Kept { state, options_differ },
             How::Replaced(old) => ReceiptKind::Replaced(old),
             How::Appended(after) => ReceiptKind::Appended { after },
+            How::Updated { state, generation } => ReceiptKind::Updated { state, generation },
             _ => ReceiptKind::New,
         };
         Self { id: enqueued.id, kind, scheduler, task: PhantomData }
     }
 
-    /// The piece of work that stands for the call: the new one, or the one that was kept.
+    /// The piece of work that stands for the call: the new one, or the one that was kept or updated.
     pub const fn id(&self) -> WorkId {
         self.id
     }

@@ -90,6 +90,9 @@ impl Registry {
             (entry.name(), entry.place().file, entry.place().line, entry.place().column)
         });
         entries.dedup_by(|one, other| one.is_same_task(other));
+        let follow_ups: Vec<_> = entries.iter().filter_map(TaskEntry::follow_up).collect();
+        entries.extend(follow_ups);
+        entries.sort_by_key(TaskEntry::name);
         let mut names = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
             let (task, place) = (entry.name(), entry.place());

@@ -427,6 +427,7 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
         ExistingWorkPolicy::Replace => Policy::Replace,
         ExistingWorkPolicy::Append => Policy::Append,
         ExistingWorkPolicy::AppendAfterSuccess => Policy::AppendAfterSuccess,
+        ExistingWorkPolicy::Update => Policy::Update,
     }
 }
 

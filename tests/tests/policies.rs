@@ -176,3 +176,64 @@ fn s4_9_keep_says_whether_the_options_differ() {
     check(same("x").retry(RetryOptions::new()), true);
     check(same("x").network(pushe_tasks::NetworkType::Connected), true);
 }
+
+fn update(text: &str) -> Schedule<Note> {
+    note(text, ExistingWorkPolicy::Update)
+}
+
+#[test]
+fn s4_3_update_gives_what_waits_the_new_input() {
+    let (machine, stage) = machine();
+    let first = machine.schedule(update("first").delay("1h"));
+    assert_eq!(*first.kind(), ReceiptKind::New);
+    machine.pass(SECOND * 10);
+    let second = machine.schedule(update("second").delay("1m").timeout("5s"));
+    let state = WorkState::Enqueued;
+    assert_eq!(*second.kind(), ReceiptKind::Updated { state, generation: 2 });
+    assert_eq!(second.id(), first.id());
+    let found = info(&machine, &first);
+    assert_eq!((found.generation, found.due), (2, found.enqueued_at + SECOND * 60));
+    machine.pass(SECOND * 60);
+    assert_eq!(stage.ran(), ["second"]);
+    assert_eq!(machine.block(first.output()).unwrap(), "second");
+}
+
+#[test]
+fn s4_4_update_of_running_work_runs_it_again_whatever_its_outcome() {
+    for act in [None, Some(Act::Fail), Some(Act::Err)] {
+        let (machine, stage) = machine();
+        stage.act(act.as_slice());
+        let first = machine.schedule(update("first"));
+        let second = machine.schedule(update("second"));
+        assert_eq!(*second.kind(), ReceiptKind::Updated { state: WorkState::Running, generation: 2 });
+        machine.pass(SECOND * 30);
+        assert_eq!(stage.ran(), ["first", "second"], "{act:?}");
+        let found = info(&machine, &first);
+        assert_eq!((found.state, found.history.len()), (WorkState::Succeeded, 2));
+        assert_eq!(machine.block(second.output()).unwrap(), "second");
+    }
+}
+
+#[test]
+fn s4_4_an_update_outlives_the_crash_of_the_attempt_that_it_met() {
+    let (mut machine, stage) = machine();
+    let first = machine.schedule(update("first")).id();
+    machine.schedule(update("second"));
+    machine.restart_after(SECOND);
+    machine.pass(SECOND * 5);
+    assert_eq!(stage.ran(), ["first", "second"]);
+    let found = machine.block(machine.scheduler().info(first)).unwrap();
+    assert_eq!((found.state, found.interruptions), (WorkState::Succeeded, 0));
+}
+
+#[test]
+fn s4_8_update_refuses_work_of_another_task_and_kind() {
+    let (machine, _) = machine();
+    machine.schedule(Schedule::<Other>::new(String::new()).id("a").delay(SECOND));
+    let refused = machine.try_schedule(update("x"));
+    assert!(matches!(refused, Err(ScheduleError::IdHeldBy { .. })), "{refused:?}");
+    machine.schedule(Schedule::<Note>::new("x".to_owned()).id("b").delay(SECOND));
+    let periodic = pushe_tasks::PeriodOptions::every(SECOND * 60);
+    let refused = machine.try_schedule(update("x").id("b").period(periodic));
+    assert!(matches!(refused, Err(ScheduleError::KindDiffers { periodic: false, .. })), "{refused:?}");
+}

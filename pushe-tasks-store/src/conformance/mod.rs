@@ -39,6 +39,7 @@ mod periodic;
 mod policy;
 mod progress;
 mod prune;
+mod random;
 mod release;
 mod requeue;
 mod rescue;
@@ -117,6 +118,8 @@ macro_rules! __conformance_cases {
                 s4_6_append_and_append_after_success_keep_one_order
                 s4_8_append_after_success_refuses_an_id_of_another_task
                 s4_9_replace_cancels_what_waits_for_a_success
+                s4_5_requeued_work_goes_before_what_waits_for_its_success
+                s4_5_discarded_work_fails_what_waits_for_its_success
             }
             update {
                 s4_3_update_gives_what_waits_a_new_payload_and_options
@@ -285,6 +288,7 @@ macro_rules! __conformance_cases {
                 s9_5_pruning_is_bounded_and_takes_the_oldest_first
                 s9_5_pruned_work_is_gone_with_all_that_hung_on_it
                 s9_5_the_next_pruning_is_told
+                s9_5_a_task_may_say_how_long_its_work_is_kept
             }
             look {
                 s9_2_a_page_goes_on_where_the_last_one_ended

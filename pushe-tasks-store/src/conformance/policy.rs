@@ -382,3 +382,32 @@ pub(super) fn s4_9_replace_cancels_what_waits_for_a_success(world: &mut World) {
     }
     world.start(new.id);
 }
+
+/// A quarantined piece, and one that waits for its success.
+fn set_aside(world: &mut World) -> (WorkId, WorkId) {
+    let [first, second] = [(); 2].map(|()| after_success(world).id);
+    let attempt = world.start(first);
+    world.quarantine(attempt);
+    (first, second)
+}
+
+pub(super) fn s4_5_requeued_work_goes_before_what_waits_for_its_success(world: &mut World) {
+    let (first, second) = set_aside(world);
+    let third = world.add("a", Policy::Append).id;
+    let sequence = world.get(first).record.sequence;
+    world.requeue(first);
+    assert_eq!(world.get(first).record.sequence, sequence, "it keeps its place");
+    assert_eq!([first, second, third].map(|id| world.stands(id)), [ENQUEUED, BEHIND, BEHIND]);
+    for id in [first, second, third] {
+        let attempt = world.start(id);
+        world.succeed(attempt);
+    }
+}
+
+pub(super) fn s4_5_discarded_work_fails_what_waits_for_its_success(world: &mut World) {
+    let (first, second) = set_aside(world);
+    let third = world.add("a", Policy::Append).id;
+    assert_eq!(world.discard(first), Ok(true));
+    assert_eq!(reason(world, second), (WorkState::Failed, Some(Reason::Prerequisite)));
+    assert_eq!(world.stands(third), ENQUEUED);
+}

@@ -101,3 +101,41 @@ pub(super) fn s9_5_the_next_pruning_is_told(world: &mut World) {
     world.prune(100);
     assert_eq!(world.changes.next_prune, Some(first.plus(Duration::from_secs(1))));
 }
+
+pub(super) fn s9_5_a_task_may_say_how_long_its_work_is_kept(world: &mut World) {
+    let hour = Duration::from_secs(3_600);
+    let tasks = [("Upload".to_owned(), hour * 2), ("Other".to_owned(), hour * 1_000)];
+    world.write(|tx| tx.retain(&tasks)).expect("it is taken");
+    let done = succeeded(world);
+    let failed = world.plain();
+    let attempt = world.start(failed);
+    world.fail(attempt);
+    let replaced = world.add("a", Policy::Keep).id;
+    let cancelled = world.add("a", Policy::Replace).id;
+    world.cancel_work(cancelled);
+    let third = world.work("Third");
+    world.enqueue(&third);
+    let attempt = world.start(third.id);
+    world.succeed(attempt);
+    let mut late = world.work("Upload");
+    late.options.expires = Some(Duration::from_millis(1));
+    world.enqueue(&late);
+    world.advance(1);
+    assert_eq!(world.expire(9), 1);
+    world.advance(2 * HOUR - 2);
+    assert_eq!(world.prune(100), 0, "one millisecond early");
+    world.advance(1);
+    assert_eq!(world.prune(100), 4);
+    for id in [done, failed, replaced, cancelled] {
+        assert_eq!(world.find(id), None);
+    }
+    world.advance(1);
+    assert_eq!((world.prune(100), world.find(late.id)), (1, None));
+    // Another task has the store's own time; and what the running code says ends with it.
+    assert_eq!(world.state(third.id), WorkState::Succeeded);
+    world.reopen();
+    let done = succeeded(world);
+    world.advance(24 * HOUR - 1);
+    world.prune(100);
+    assert_eq!(world.state(done), WorkState::Succeeded);
+}

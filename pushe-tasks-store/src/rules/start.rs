@@ -129,7 +129,7 @@ pub(crate) fn at_once(record: &mut WorkRecord, now: WallTime) {
     if record.period.as_ref().is_some_and(|period| period.began.is_none()) {
         return override_next(record, Some(now), now);
     }
-    (record.due, record.wait) = (record.due.min(now), Duration::ZERO);
+    (record.due, record.wait, record.backs_off_until) = (record.due.min(now), Duration::ZERO, None);
     if record.state == WorkState::Enqueued {
         file(record, now);
     }
@@ -142,6 +142,7 @@ pub(crate) fn requeue(record: &mut WorkRecord, blocked: Option<Blocked>, now: Wa
     (record.retries, record.snoozes, record.returned, record.interruptions) = (0, 0, 0, 0);
     (record.alone, record.ousted) = (false, false);
     (record.reason, record.progress, record.finished_at) = (None, None, None);
+    record.backs_off_until = None;
     record.prune_at = WallTime::MAX;
     (record.due, record.wait) = (now, Duration::ZERO);
     if let Some(period) = record.period.as_deref_mut() {

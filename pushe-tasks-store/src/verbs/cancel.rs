@@ -74,6 +74,7 @@ pub(super) fn one<T: TablesMut>(
     let stood = Stood::of(&record);
     let dropped = settlement::cancel(&mut record, reason, now);
     tx.keep_error(&record, "", dropped)?;
+    tx.retain(&mut record);
     tx.shift(&stood, &record)?;
     Ok(Some(record))
 }

@@ -26,6 +26,7 @@ pub(super) fn expire<T: TablesMut>(
         let Some(mut record) = waiting(tx, key, work)? else { continue };
         let stood = Stood::of(&record);
         settlement::expire(&mut record, now);
+        tx.retain(&mut record);
         tx.shift(&stood, &record)?;
         expired += 1;
         follow::ended(tx, &record, now)?;

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::id::WorkId;
-use crate::index::{id_place, id_range};
+use crate::index::id_range;
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::rules::settlement;
@@ -36,28 +36,27 @@ pub(super) fn ended<T: TablesMut>(
     let Some(hash) = record.id_hash.filter(|_| record.followed && record.state.is_finished()) else {
         return Ok(());
     };
-    let (mut work, mut sequence) = (record.id, record.sequence);
-    while let Some(mut next) = follower(tx, hash, work, sequence)? {
+    let mut work = record.id;
+    while let Some(mut next) = follower(tx, hash, work)? {
         let stood = Stood::of(&next);
         settlement::follow(&mut next, record.state, now);
+        tx.retain(&mut next);
         tx.shift(&stood, &next)?;
         if record.state == WorkState::Succeeded || !next.followed {
             break;
         }
-        (work, sequence) = (next.id, next.sequence);
+        work = next.id;
     }
     Ok(())
 }
 
 /// The unfinished piece that waits for the success of this one.
-fn follower<T: TablesMut>(
+pub(super) fn follower<T: TablesMut>(
     tx: &Transaction<'_, T>,
     hash: u64,
     work: WorkId,
-    sequence: u64,
 ) -> Result<Option<WorkRecord>, TableError> {
-    let from = id_place(hash, false, sequence.saturating_add(1));
-    let (_, to) = id_range(hash, false);
+    let (from, to) = id_range(hash, false);
     let mut found = None;
     rows::bearers(tx.tables, &from, &to, &mut |id| {
         Ok(match rows::record(tx.tables, id)? {

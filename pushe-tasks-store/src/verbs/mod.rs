@@ -33,6 +33,8 @@ pub use types::{
     WorkView,
 };
 
+use std::time::Duration;
+
 use crate::change::Changes;
 use crate::error::{StoreError, VerbError};
 use crate::id::{Attempt, WorkId};
@@ -175,6 +177,10 @@ pub trait Verbs: Look {
     /// Ends at most `limit` pieces whose expiry has passed before they were first claimed (S1.7); answers how many. No claim
     /// takes such a piece, whether or not this verb has ended it.
     fn expire(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;
+
+    /// Says how long finished work of these tasks is kept from now on, in the place of the store's own times (S9.5); for as long
+    /// as this process has the store open. What has finished before keeps the time that it was given.
+    fn retain(&mut self, tasks: &[(String, Duration)]) -> Result<(), VerbError>;
 
     /// Removes at most `limit` finished records whose retention has passed; answers how many.
     fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;

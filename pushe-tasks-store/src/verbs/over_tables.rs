@@ -1,5 +1,7 @@
 //! The verbs of every store that brings tables.
 
+use std::time::Duration;
+
 use crate::error::VerbError;
 use crate::id::{Attempt, WorkId};
 use crate::pause::{PauseScope, Paused};
@@ -95,6 +97,13 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
 
     fn expire(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {
         self.verb(|tx| expire::expire(tx, now, limit))
+    }
+
+    fn retain(&mut self, tasks: &[(String, Duration)]) -> Result<(), VerbError> {
+        self.verb(|tx| {
+            tx.volatile.set_retention(tasks);
+            Ok(())
+        })
     }
 
     fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {

@@ -16,6 +16,7 @@ use crate::tables::{Table, TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::aside::hash_of;
+use crate::verbs::follow;
 use crate::verbs::policy::bears;
 use crate::verbs::release::release_id;
 
@@ -40,10 +41,17 @@ pub(super) fn requeue<T: TablesMut>(
         if let Some(holder) = holder(tx, &record, hash, task_id)? {
             // What was appended to work that was set aside has gone on without it; everything else has taken its place.
             if state == WorkState::Failed || record.ousted {
-                return Err(VerbError::IdBusy { task_id: task_id.clone(), holder });
+                return Err(VerbError::IdBusy { task_id: task_id.clone(), holder: holder.0 });
             }
-            record.sequence = tx.volatile.next_sequence();
-            blocked = Some(Blocked::Behind);
+            if follow::follower(tx, hash, work)?.is_none() {
+                record.sequence = tx.volatile.next_sequence();
+                blocked = Some(Blocked::Behind);
+            } else if holder.1 < record.sequence {
+                blocked = Some(Blocked::Behind);
+            } else if tx.volatile.living().has_id(hash) {
+                // What waits for its success goes on waiting behind it.
+                blocked = Some(Blocked::Body);
+            }
         } else if tx.volatile.living().has_id(hash) {
             blocked = Some(Blocked::Body);
         }
@@ -55,22 +63,22 @@ pub(super) fn requeue<T: TablesMut>(
     Ok(true)
 }
 
-/// Unfinished work that bears the task id of this piece.
+/// The oldest unfinished work that bears the task id of this piece, with its sequence number.
 fn holder<T: TablesMut>(
     tx: &Transaction<'_, T>,
     own: &WorkRecord,
     hash: u64,
     task_id: &str,
-) -> Result<Option<WorkId>, TableError> {
+) -> Result<Option<(WorkId, u64)>, TableError> {
     let (from, to) = id_range(hash, false);
     let mut found = None;
     rows::bearers(tx.tables, &from, &to, &mut |id| {
-        let live = match rows::record(tx.tables, id)? {
-            Some(Ok(record)) => record.state != WorkState::Quarantined,
-            _ => false,
+        let sequence = match rows::record(tx.tables, id)? {
+            Some(Ok(record)) if record.state != WorkState::Quarantined => record.sequence,
+            _ => return Ok(ControlFlow::Continue(())),
         };
-        if id != own.id && live && bears(tx.tables, id, task_id)? {
-            found = Some(id);
+        if id != own.id && bears(tx.tables, id, task_id)? {
+            found = Some((id, sequence));
             return Ok(ControlFlow::Break(()));
         }
         Ok(ControlFlow::Continue(()))
@@ -93,7 +101,9 @@ pub(super) fn discard<T: TablesMut>(
     }
     let stood = Stood::of(&record);
     settlement::discard(&mut record, now);
+    tx.retain(&mut record);
     tx.shift(&stood, &record)?;
+    follow::ended(tx, &record, now)?;
     if let Some(hash) = record.id_hash {
         release_id(tx, hash, now)?;
     }
@@ -138,9 +148,12 @@ fn discard_damaged<T: TablesMut>(
     tx.remove(Table::Outputs, &work_key(work))?;
     let mut record = WorkRecord::new(work, sequence, LaneId(0), now);
     (record.state, record.reason, record.id_hash) = (WorkState::Quarantined, Some(Reason::Record), hash);
+    // Whether anything waits for its success is lost with it.
+    record.followed = hash.is_some();
     settlement::discard(&mut record, now);
     debug_assert_eq!(order_key(&record)[0], index::class::FINISHED);
     tx.insert(&record)?;
+    follow::ended(tx, &record, now)?;
     match hash {
         Some(hash) => release_id(tx, hash, now),
         None => Ok(()),

@@ -71,6 +71,7 @@ fn apply<T: TablesMut>(
     if let Some(output) = ended.output {
         tx.put(Table::Outputs, &work_key(record.id), &rows::encode_output(record.id, output))?;
     }
+    tx.retain(&mut record);
     tx.shift(&stood, &record)?;
     follow::ended(tx, &record, settle.at)?;
     match record.id_hash {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement,
+    Attempt, Body, Changes, Claimed, LaneId, NewWork, OnLost, Paused, Reason, Settle, Settlement,
 };
 
 use super::conditions::Conditions;
@@ -282,7 +282,7 @@ impl Dispatcher {
     }
 
     pub(super) fn ended(&mut self, attempt: Attempt, ended: Ended) {
-        let Some(live) = self.live.remove(attempt) else { return };
+        let Some(mut live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         if live.phase == Phase::Zombie {
             // Its work was settled when it was given up; only its name was still taken.
@@ -298,7 +298,8 @@ impl Dispatcher {
         if wanted {
             self.listeners.note_period(attempt, output, &settlement);
         }
-        self.settle(attempt, settlement, Body::Ended);
+        let follow_up = self.follow_up(&mut live, &settlement);
+        self.settle(attempt, settlement, Body::Ended, follow_up);
     }
 
     pub(super) fn judge(&self, live: &Live, ended: Ended) -> Settlement {
@@ -312,9 +313,16 @@ impl Dispatcher {
         settled
     }
 
-    pub(super) fn settle(&mut self, attempt: Attempt, settlement: Settlement, body: Body) {
+    pub(super) fn settle(
+        &mut self,
+        attempt: Attempt,
+        settlement: Settlement,
+        body: Body,
+        follow_up: Option<Box<NewWork>>,
+    ) {
         let at = self.shared.clock.wall();
-        self.outbox.push(Request::Write(Write::Settle(Settle { attempt, at, settlement, body })));
+        let settle = Settle { attempt, at, settlement, body };
+        self.outbox.push(Request::Write(Write::Settle(settle, follow_up)));
     }
 
     pub(super) fn free(&mut self, live: &Live) {
@@ -390,8 +398,9 @@ impl Dispatcher {
         self.listeners.tell(|| LifecycleEvent::GivenUp { work: attempt.work, task: Arc::from(task) });
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
+        let follow_up = self.follow_up(&mut live, &settlement);
         self.live.insert(attempt, live);
-        self.settle(attempt, settlement, Body::Living);
+        self.settle(attempt, settlement, Body::Living, follow_up);
     }
 
     fn stop_what_lost_its_constraint(&mut self, now: MonoTime) {

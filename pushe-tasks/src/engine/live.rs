@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushe_tasks_store::{Attempt, LaneId, StoredOptions};
+use pushe_tasks_store::{Attempt, Envelope, LaneId, StoredOptions};
 
 use super::period::Run;
 use super::signal::StopSignal;
@@ -26,6 +26,8 @@ pub(super) struct Live {
     pub(super) returned: u32,
     pub(super) claimed_at: WallTime,
     pub(super) phase: Phase,
+    /// The payload, where this is the last attempt and its task answers that.
+    pub(super) last_of: Option<Envelope>,
     /// The run that it makes, of periodic work.
     pub(super) run: Option<Run>,
     /// When the dispatcher was told of its claim.
@@ -68,6 +70,7 @@ impl Live {
             returned: 0,
             claimed_at,
             phase: Phase::Running,
+            last_of: None,
             run: None,
             began: MonoTime::default(),
             span: tracing::Span::none(),

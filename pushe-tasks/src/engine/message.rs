@@ -104,12 +104,15 @@ pub(crate) enum Write {
     Resume(PauseScope, Reply<()>),
     /// The clock was set back.
     Clamp,
-    Settle(Settle),
+    /// With it the piece that answers exhausted attempts is stored.
+    Settle(Settle, Option<Box<NewWork>>),
     Release(Attempt),
     /// It takes room as the requests of callers do: a body may report as often as it likes.
     Progress(Attempt, Opaque, Place),
     Prune(usize),
     Expire(usize),
+    /// How long finished work of tasks is kept.
+    Retain(Vec<(String, Duration)>, Reply<()>),
     /// The answer is an event, so that it comes after all that was claimed before.
     RecordStop,
 }

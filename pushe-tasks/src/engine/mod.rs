@@ -17,6 +17,7 @@ mod driver;
 mod endings;
 pub(crate) mod executor;
 mod findings;
+mod follow_up;
 mod isolation;
 mod lanes;
 mod listeners;

@@ -48,6 +48,10 @@ impl Dispatcher {
         (live.returned, live.began) = (claim.record.returned, now);
         meter::started(self.tasks[task].entry.name(), claimed_at.since(claim.record.due));
         meter::running(self.running);
+        let most = live.options.max_attempts.filter(|_| self.tasks[task].entry.has_follow_up());
+        if most.is_some_and(|most| retries.saturating_add(1) >= most) {
+            live.last_of = Some(claim.spec.envelope.clone());
+        }
         let unreadable = run.map(|run| live.run = run).err();
         let (left_out, lapsed, missed) =
             live.run.as_ref().map_or((false, false, 0), |run| (!run.turn.runs, run.lapsed, run.turn.missed));
@@ -156,7 +160,7 @@ impl Dispatcher {
         self.isolation.ended(attempt);
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
-        self.settle(attempt, settlement, Body::NeverBegan);
+        self.settle(attempt, settlement, Body::NeverBegan, None);
     }
 
     /// The slot that was claimed has expired, if the clock is right: that shows in a while (S8.2).
@@ -164,7 +168,7 @@ impl Dispatcher {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         self.free(&live);
-        self.settle(attempt, Settlement::Snooze { after }, Body::NeverBegan);
+        self.settle(attempt, Settlement::Snooze { after }, Body::NeverBegan, None);
     }
 
     /// The slot that was claimed had been missed, and its work does not make up for it; or it has expired.
@@ -177,7 +181,7 @@ impl Dispatcher {
         if let Some(run) = &live.run {
             let (missed, expired) = (run.turn.missed, run.lapsed);
             tracing::info!(work = %attempt.work, missed, expired, "slots are left out");
-            self.settle(attempt, run.left_out(self.shared.clock.wall()), Body::Ended);
+            self.settle(attempt, run.left_out(self.shared.clock.wall()), Body::Ended, None);
         }
     }
 }

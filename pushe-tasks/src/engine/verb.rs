@@ -5,6 +5,7 @@
 use pushe_tasks_store::{Claimed, Enqueued, Moved, StoreError, VerbError, Verbs, WallTime, WorkId};
 
 use super::credit::Credit;
+use super::follow_up;
 use super::mailbox::Mailbox;
 use super::message::{Event, Refusal, Write};
 
@@ -76,13 +77,14 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
         Write::Requeue(work, _) => Answer::Found(verbs.requeue(*work, now)),
         Write::Discard(work, _) => Answer::Found(verbs.discard(*work, now)),
         Write::RetryNow(target, _) => Answer::Overridden(verbs.retry_now(target, now)),
+        Write::Retain(tasks, _) => Answer::Turned(verbs.retain(tasks)),
         Write::Pause(scope, _) => Answer::Turned(verbs.pause(scope, now)),
         Write::Resume(scope, _) => Answer::Turned(verbs.resume(scope)),
         Write::Clamp => {
             silence(verbs.clamp(now), "waits could not be shortened after the clock was set", None)
         }
-        Write::Settle(settle) => {
-            let settled = verbs.settle(std::slice::from_ref(settle));
+        Write::Settle(settle, follow_up) => {
+            let settled = follow_up::settle(verbs, settle, follow_up.as_deref(), now);
             silence(settled, "the end of an attempt could not be stored", Some(settle.attempt.work))
         }
         Write::Release(attempt) => {
@@ -127,7 +129,10 @@ impl Done {
             (Write::Requeue(_, reply) | Write::Discard(_, reply), Answer::Found(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
-            (Write::Pause(_, reply) | Write::Resume(_, reply), Answer::Turned(result)) => {
+            (
+                Write::Retain(_, reply) | Write::Pause(_, reply) | Write::Resume(_, reply),
+                Answer::Turned(result),
+            ) => {
                 reply.send(result.map_err(Refusal::from));
             }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
@@ -141,7 +146,7 @@ impl Done {
 
     /// Whether it ended an attempt.
     pub(super) fn is_settle(&self) -> bool {
-        matches!(self.write, Write::Settle(_))
+        matches!(self.write, Write::Settle(..))
     }
 
     /// The write, for one whose commit failed.
@@ -157,13 +162,15 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
         Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
         Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply) => reply.send(Err(error.clone().into())),
         Write::Requeue(_, reply) | Write::Discard(_, reply) => reply.send(Err(error.clone().into())),
-        Write::Pause(_, reply) | Write::Resume(_, reply) => reply.send(Err(error.clone().into())),
+        Write::Retain(_, reply) | Write::Pause(_, reply) | Write::Resume(_, reply) => {
+            reply.send(Err(error.clone().into()));
+        }
         Write::RecordStop => {
             // The engine stops all the same; the record is tried again with what ends attempts.
             let _ = events.send(Event::StopRecorded);
             return Some(write);
         }
-        Write::Settle(_) | Write::Release(_) | Write::Clamp => return Some(write),
+        Write::Settle(..) | Write::Release(_) | Write::Clamp => return Some(write),
         Write::Progress(..) | Write::Prune(_) | Write::Expire(_) => {}
     }
     None
