@@ -439,6 +439,27 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_an_earlier_build_wrote_reads_back() {
+        let mut out = Writer::new(1);
+        out.u8(WorkState::Enqueued.code());
+        out.u8(FLAG_DELAYED);
+        for number in [41, 3, 2] {
+            out.varint(number);
+        }
+        out.signed(1_000);
+        out.signed(30_000);
+        out.varint(30_000);
+        out.signed(0);
+        out.u8(TAG_RETRIES);
+        out.varint(1);
+        let record = WorkRecord::decode(id(), &out.seal(id().as_bytes())).unwrap();
+        let mut expected = WorkRecord::new(id(), 41, LaneId(3), WallTime::from_millis(1_000));
+        (expected.claim, expected.retries, expected.filed) = (2, 1, Filed::Delayed);
+        (expected.due, expected.wait) = (WallTime::from_millis(31_000), Duration::from_secs(30));
+        assert_eq!(record, expected, "what is newer than the row is not there");
+    }
+
+    #[test]
     fn a_record_reads_back_whole() {
         let now = WallTime::from_millis(1_800_000_000_000);
         let plain = WorkRecord::new(id(), 41, LaneId(3), now);

@@ -25,6 +25,21 @@ use crate::scheduler::TaskScheduler;
 pub const PROGRESS_LIMIT: usize = 64 << 10;
 
 /// The attempt that is being made.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task]
+/// async fn convert_pages(pages: u32, cx: TaskContext) -> Result<(), TaskError> {
+///     // Where an attempt before this one has been.
+///     let begin = cx.last_progress::<u32>()?.unwrap_or(0);
+///     for page in begin..pages {
+///         cx.progress(&page).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TaskContext {
     inner: Arc<Inner>,

@@ -10,6 +10,15 @@ use crate::options::OptionError;
 use crate::registry::RegistryError;
 
 /// A scheduler could not be started.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::{OpenError, StartError};
+///
+/// fn is_used_by_another_process(error: &StartError) -> bool {
+///     matches!(error, StartError::Open(OpenError::InUse { .. }))
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -40,6 +49,19 @@ pub enum StartError {
 }
 
 /// Work was not scheduled, or it is not known whether it was.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::{ScheduleError, WorkId};
+///
+/// /// The work id under which to schedule again, where it is not known whether the work is stored.
+/// fn to_repeat(error: &ScheduleError) -> Option<WorkId> {
+///     match error {
+///         ScheduleError::Indeterminate { work_id, .. } => Some(*work_id),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
@@ -192,6 +214,13 @@ impl ScheduleError {
 }
 
 /// A question to a scheduler or an order to it was not carried out.
+///
+/// # Examples
+/// ```
+/// fn is_unknown(error: &pushe_tasks::CallError) -> bool {
+///     matches!(error, pushe_tasks::CallError::NotFound)
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -242,6 +271,13 @@ impl From<Refusal> for CallError {
 }
 
 /// The output of a piece of work cannot be had.
+///
+/// # Examples
+/// ```
+/// fn is_pruned(error: &pushe_tasks::OutputError) -> bool {
+///     matches!(error, pushe_tasks::OutputError::Gone)
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {

@@ -8,6 +8,15 @@ use pushe_tasks_store::{StoreFacts, WorkId};
 pub use pushe_tasks_store::StoreHealth;
 
 /// How a scheduler is.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::{Health, StoreHealth};
+///
+/// fn is_well(health: &Health) -> bool {
+///     health.store == StoreHealth::Healthy && health.no_handler.is_empty() && health.zombies.is_empty()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {

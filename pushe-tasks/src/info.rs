@@ -10,6 +10,15 @@ use serde::de::DeserializeOwned;
 use crate::codec::{self, CodecError};
 
 /// Why a body was told to stop.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::{StopReason, TaskContext};
+///
+/// fn may_go_on_later(cx: &TaskContext) -> bool {
+///     matches!(cx.stop_reason(), Some(StopReason::ConstraintLost | StopReason::Shutdown))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -38,6 +47,13 @@ impl From<Reason> for StopReason {
 }
 
 /// One piece of work as it stands in the store.
+///
+/// # Examples
+/// ```
+/// fn line(info: &pushe_tasks::WorkInfo) -> String {
+///     format!("{} is {}, at attempt {}", info.task, info.state, info.attempt)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkInfo {
@@ -75,6 +91,13 @@ pub struct WorkInfo {
 }
 
 /// One attempt that has ended.
+///
+/// # Examples
+/// ```
+/// fn line(past: &pushe_tasks::PastAttempt) -> String {
+///     format!("attempt {} ended with {:?}: {}", past.attempt, past.end, past.error.as_deref().unwrap_or("no error"))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PastAttempt {

@@ -23,6 +23,16 @@ pub use pushe_tasks_syntax::OptionError;
 pub use retry::{Backoff, RetryOptions};
 
 /// What scheduling does when unfinished work with the same id exists.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task(id = "sync/{}", policy = Keep)]
+/// async fn sync_account(account: u32) {}
+///
+/// assert_eq!(SyncAccount::OPTIONS.existing_work_policy(), ExistingWorkPolicy::Keep);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExistingWorkPolicy {
@@ -43,6 +53,16 @@ pub enum ExistingWorkPolicy {
 }
 
 /// The network that work needs.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task(network = Unmetered)]
+/// async fn download_film() {}
+///
+/// assert_eq!(DownloadFilm::OPTIONS.network_type(), NetworkType::Unmetered);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NetworkType {
@@ -62,6 +82,16 @@ pub enum NetworkType {
 }
 
 /// Where the body of a task runs.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task(run_on = Blocking)]
+/// fn compress_file() {}
+///
+/// assert_eq!(CompressFile::OPTIONS.runs_on(), RunOn::Blocking);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunOn {

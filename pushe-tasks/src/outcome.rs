@@ -99,6 +99,14 @@ impl<T> Outcome<T> {
 }
 
 /// What becomes of work whose attempt was no success.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::{Fail, Fate, TaskError};
+///
+/// assert_eq!(TaskError::from(Fail::because("no such album")).fate(), Fate::Fail);
+/// assert_eq!(TaskError::new("timed out").fate(), Fate::Retry { after: None });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Another attempt, after the back-off or after a time of its own.

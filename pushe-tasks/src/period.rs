@@ -150,6 +150,14 @@ impl PeriodOptions {
 }
 
 /// The time at which a run of periodic work was to be.
+///
+/// # Examples
+/// ```
+/// /// A key for what must not happen twice in one run of periodic work.
+/// fn key(cx: &pushe_tasks::TaskContext) -> Option<String> {
+///     Some(format!("{}/{}", cx.work_id(), cx.slot()?.number))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Slot {

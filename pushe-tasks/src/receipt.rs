@@ -12,6 +12,21 @@ use crate::scheduler::TaskScheduler;
 use crate::task::Task;
 
 /// Says that work is durable, how it came to be, and where its output will be.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+/// use pushe_tasks::Receipt;
+///
+/// #[pushe_task(name = "receipt's sum")]
+/// async fn sum_up(numbers: Vec<u32>) -> Outcome<u32> {
+///     Outcome::Success(numbers.iter().sum())
+/// }
+///
+/// async fn sum_of(receipt: Receipt<SumUp>) -> Result<u32, pushe_tasks::OutputError> {
+///     receipt.output().await
+/// }
+/// ```
 pub struct Receipt<T: Task> {
     id: WorkId,
     kind: ReceiptKind,
@@ -20,6 +35,13 @@ pub struct Receipt<T: Task> {
 }
 
 /// How scheduled work came to be stored, or not.
+///
+/// # Examples
+/// ```
+/// fn is_new(kind: &pushe_tasks::ReceiptKind) -> bool {
+///     matches!(kind, pushe_tasks::ReceiptKind::New)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiptKind {

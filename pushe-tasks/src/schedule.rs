@@ -39,6 +39,19 @@ pub(crate) const MOST_BYTES: usize = 64 << 20;
 /// # Cancel safety
 /// Dropping the future before it completes leaves either the whole work or nothing stored; while it waits for room in the
 /// queue, nothing.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task(name = "a page to print")]
+/// async fn print_page(page: u32) {}
+///
+/// async fn print_tonight() -> Result<(), pushe_tasks::ScheduleError> {
+///     PrintPage::schedule(7).delay("8h").id("page 7").await?;
+///     Ok(())
+/// }
+/// ```
 #[must_use = "nothing is scheduled before this is awaited"]
 pub struct Schedule<T: Task> {
     input: T::Input,
@@ -62,6 +75,14 @@ pub struct Schedule<T: Task> {
 }
 
 /// A length of time as a program writes it: a [`Duration`], or text such as `"5m"` or `"1h 30m"`.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::Wait;
+/// use std::time::Duration;
+///
+/// let (one, other) = (Wait::from("1h 30m"), Wait::from(Duration::from_secs(5_400)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Wait(Result<Duration, (String, String)>);
 

@@ -331,6 +331,13 @@ impl WeakScheduler {
 }
 
 /// Names work: one piece, or all that bears a task id.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::WorkRef;
+///
+/// assert!(matches!(WorkRef::from("upload/holidays"), WorkRef::TaskId(id) if id == "upload/holidays"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkRef {
@@ -368,6 +375,16 @@ impl From<String> for WorkRef {
 }
 
 /// What a shutdown left over.
+///
+/// # Examples
+/// ```
+/// async fn end(scheduler: pushe_tasks::TaskScheduler) {
+///     let report = scheduler.shutdown(std::time::Duration::from_secs(10)).await;
+///     for task in report.still_running() {
+///         eprintln!("a blocking body of `{task}` goes on");
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
     still_running: Vec<String>,

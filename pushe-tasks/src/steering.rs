@@ -179,6 +179,13 @@ impl TaskScheduler {
 }
 
 /// What [`cancel_and_wait`](TaskScheduler::cancel_and_wait) did.
+///
+/// # Examples
+/// ```
+/// fn has_ended(cancelled: &pushe_tasks::Cancelled) -> bool {
+///     cancelled.still_running.is_empty()
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cancelled {

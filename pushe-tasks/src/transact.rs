@@ -116,6 +116,16 @@ impl fmt::Debug for Transaction<'_> {
 }
 
 /// A transaction was not kept, or it is not known whether it was.
+///
+/// # Examples
+/// ```
+/// fn is_stored_for_certain<E>(error: &pushe_tasks::TransactError<E>) -> Option<bool> {
+///     match error {
+///         pushe_tasks::TransactError::Indeterminate { .. } => None,
+///         _ => Some(false),
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactError<E> {

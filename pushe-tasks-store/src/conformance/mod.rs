@@ -40,6 +40,7 @@ mod policy;
 mod progress;
 mod prune;
 mod query;
+mod random;
 mod release;
 mod requeue;
 mod rescue;

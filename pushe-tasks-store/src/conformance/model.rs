@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::conformance::World;
+use crate::conformance::random::Random;
 use crate::conformance::world::{after, failure, give_back, retry};
 use crate::id::{Attempt, WorkId};
 use crate::record::Blocked;
@@ -81,7 +82,7 @@ struct Model {
 }
 
 pub(super) fn i5_i7_i8_i15_random_verbs_agree_with_the_model(world: &mut World) {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut model = Model::default();
     for step in 0..STEPS {
         model.step(world, &mut random);
@@ -493,23 +494,5 @@ impl Model {
                 piece.due = now.plus(piece.wait);
             }
         }
-    }
-}
-
-/// A small generator (`splitmix64`): the same steps on every store, every time.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).unwrap_or(0)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
     }
 }

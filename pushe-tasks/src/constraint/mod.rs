@@ -49,6 +49,15 @@ pub use window::{Day, TimeWindow, WindowSource};
 /// What a constraint says about one state at one moment.
 ///
 /// Times are wall times, so that they keep their meaning over sleep and restart.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::constraint::Verdict;
+///
+/// fn judge(free: u32, needed: u32) -> Verdict {
+///     if free >= needed { Verdict::met() } else { Verdict::hold(format!("{free} of {needed} seats are free")) }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The constraint holds.

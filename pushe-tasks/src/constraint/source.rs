@@ -11,6 +11,15 @@ use std::hash::Hash;
 use tokio::sync::watch;
 
 /// What a source says at one moment.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::constraint::Reading;
+///
+/// let known = Reading::Known(7);
+/// let unknown: Reading<u32> = Reading::unknown("the sensor does not answer");
+/// assert_eq!((known.known(), unknown.known()), (Some(&7), None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading<S> {
     /// The state.

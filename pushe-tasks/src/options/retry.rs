@@ -5,6 +5,16 @@ use std::time::Duration;
 use pushe_tasks_syntax::{OptionError, limits, rules};
 
 /// How the time between attempts grows.
+///
+/// # Examples
+/// ```
+/// use pushe_tasks::prelude::*;
+///
+/// #[pushe_task(retry(backoff = Linear, delay = "5s"))]
+/// async fn poll_server() {}
+///
+/// assert_eq!(PollServer::OPTIONS.retry_options().backoff_kind(), Backoff::Linear);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backoff {
