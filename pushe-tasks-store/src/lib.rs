@@ -56,8 +56,8 @@ pub use time::WallTime;
 #[cfg(feature = "redb")]
 pub use verbs::Transact;
 pub use verbs::{
-    Answers, Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved, NewWork,
-    Policy, RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts, StoredConstraint,
-    Target, Verbs, Verdict, WorkView,
+    Answers, Body, Census, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look, Moved,
+    NewWork, Policy, RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store, StoreFacts,
+    StoredConstraint, Target, Verbs, Verdict, WorkView,
 };
 pub use wire::Damage;

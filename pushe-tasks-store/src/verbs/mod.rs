@@ -26,8 +26,8 @@ mod waits;
 
 pub(crate) use look::Snapshot;
 pub use types::{
-    Body, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved, NewWork, Policy,
-    RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts, StoredConstraint, Target,
+    Body, Census, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved, NewWork,
+    Policy, RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts, StoredConstraint, Target,
     WorkView,
 };
 
@@ -200,4 +200,7 @@ pub trait Look {
 
     /// When the first delayed piece falls due.
     fn next_due(&self) -> Result<Option<WallTime>, VerbError>;
+
+    /// What stands still that somebody should know of.
+    fn census(&self) -> Result<Census, VerbError>;
 }

@@ -8,8 +8,8 @@ use crate::time::WallTime;
 use crate::transaction::Transaction;
 use crate::verbs::at_once::AtOnce;
 use crate::verbs::{
-    Answers, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued,
-    Settle, Settled, Target, Verbs, WorkView,
+    Answers, Census, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest,
+    Rescued, Settle, Settled, Target, Verbs, WorkView,
 };
 use crate::verbs::{
     cancel, claim, enqueue, expire, pause, progress, prune, release, requeue, rescue, settle, waits,
@@ -129,5 +129,9 @@ impl<T: TablesMut> Look for Transaction<'_, T> {
 
     fn next_due(&self) -> Result<Option<WallTime>, VerbError> {
         self.look().next_due()
+    }
+
+    fn census(&self) -> Result<Census, VerbError> {
+        self.look().census()
     }
 }

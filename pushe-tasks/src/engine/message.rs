@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Opaque, PauseScope, Paused, Settle,
+    Attempt, Census, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Opaque, PauseScope, Paused, Settle,
     StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::{broadcast, oneshot};
@@ -126,6 +126,8 @@ pub(crate) enum Read {
     /// The dispatcher wants to know where it stands.
     Again(WorkId),
     Paused(Reply<Paused>),
+    /// What stands still in it.
+    Census(Reply<Census>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),
 }

@@ -321,6 +321,7 @@ impl Writer {
                 reply.send(Ok(self.store.facts().clone()));
             }
             Read::Paused(reply) => self.look(reply, |look| look.paused()),
+            Read::Census(reply) => self.look(reply, |look| look.census()),
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
             Read::Watch(work, reply) => match self.looked(|look| find(look, &work)) {
                 // Whoever asked learns that the engine has ended where the dispatcher takes no more.
