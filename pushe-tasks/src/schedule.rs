@@ -250,7 +250,7 @@ impl<T: Task> Schedule<T> {
         rules::policy(self.policy.is_some(), task_id.is_some())?;
         let options = self.period.map_or(self.options, |period| self.options.period(period));
         let policy = self.policy.unwrap_or_else(|| options.existing_work_policy());
-        rules::periodic_policy(policy == ExistingWorkPolicy::Append, period.is_some())?;
+        rules::periodic_policy(policy.appends(), period.is_some())?;
         let period = period.map(|period| period.check().map(|()| period.stored())).transpose()?;
         let retry = self.retry.unwrap_or_else(|| self.options.retry_options());
         retry.check()?;
@@ -405,6 +405,7 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
         ExistingWorkPolicy::Keep => Policy::Keep,
         ExistingWorkPolicy::Replace => Policy::Replace,
         ExistingWorkPolicy::Append => Policy::Append,
+        ExistingWorkPolicy::AppendAfterSuccess => Policy::AppendAfterSuccess,
     }
 }
 

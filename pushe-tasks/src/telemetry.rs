@@ -31,7 +31,7 @@
 //! | `orphans` | events | how many pieces a process before this one left running |
 //! | `crashes` | events | how many crashes have found the work running |
 //! | `missed` | events | how many slots of a period were missed |
-//! | `expired` | events | whether the slots that are left out had expired |
+//! | `expired` | events | whether the slot that is left out had expired |
 //! | `returned` | events | how many attempts in a row were given back |
 //! | `reason` | events | why an attempt was given back |
 //! | `signal` | events | the signal that began the shutdown |
@@ -143,7 +143,7 @@ pub mod field {
         CRASHES = "crashes";
         /// How many slots were missed.
         MISSED = "missed";
-        /// Whether the slots that are left out had expired.
+        /// Whether a slot had expired.
         EXPIRED = "expired";
         /// How many attempts in a row were given back.
         RETURNED = "returned";

@@ -225,7 +225,7 @@ pub(crate) fn start_dispatcher(host: &Host, dispatcher: Dispatcher) -> Result<()
 fn spawn_dispatcher(dispatcher: Dispatcher) -> Result<(), StartError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    pulse::start(Arc::clone(&dispatcher.shared)).map_err(StartError::Thread)?;
+    pulse::start(&dispatcher.shared).map_err(StartError::Thread)?;
     let run = move || runtime.block_on(dispatcher.run());
     thread::Builder::new().name("pushe-dispatcher".to_owned()).spawn(run).map_err(StartError::Thread)?;
     Ok(())

@@ -80,10 +80,10 @@ impl Pulse {
 }
 
 /// Starts the thread that watches.
-pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<()> {
+pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
     let name = thread::Builder::new().name("pushe-watchdog".to_owned());
     let thread = name.spawn({
-        let shared = Arc::clone(&shared);
+        let shared = Arc::clone(shared);
         move || watch(&shared)
     })?;
     let _ = shared.pulse.watchdog.set(thread.thread().clone());

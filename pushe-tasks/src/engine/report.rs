@@ -24,8 +24,9 @@ impl Dispatcher {
             }
             WorkState::Blocked => {
                 let since = when(record.enqueued_at);
-                obstacles.push(match record.blocked {
-                    Some(Blocked::Body) => Obstacle::EarlierBody { since },
+                obstacles.push(match (record.after, record.blocked) {
+                    (Some(of), _) => Obstacle::Success { of, since },
+                    (None, Some(Blocked::Body)) => Obstacle::EarlierBody { since },
                     _ => Obstacle::EarlierWork { since },
                 });
                 obstacles.extend(self.no_handler(view));
