@@ -56,8 +56,8 @@ pub use time::WallTime;
 #[cfg(feature = "redb")]
 pub use verbs::Transact;
 pub use verbs::{
-    Answers, Body, CancelledPage, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Look,
-    Moved, NewWork, Page, Policy, Query, RescueRequest, Rescued, Settle, Settled, Settlement, Start, Store,
-    StoreFacts, StoredConstraint, Target, Verbs, Verdict, WorkView,
+    Answers, Body, CancelledPage, Census, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane,
+    LaneView, Look, Moved, NewWork, Page, Policy, Query, RescueRequest, Rescued, Settle, Settled, Settlement,
+    Start, Store, StoreFacts, StoredConstraint, Target, Verbs, Verdict, WorkView,
 };
 pub use wire::Damage;

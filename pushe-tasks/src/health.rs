@@ -1,7 +1,7 @@
-//! How a scheduler is (S9.4), in its first part.
+//! How a scheduler is (S9.4).
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pushe_tasks_store::{StoreFacts, WorkId};
 
@@ -11,10 +11,12 @@ pub use pushe_tasks_store::StoreHealth;
 ///
 /// # Examples
 /// ```
-/// use pushe_tasks::{Health, StoreHealth};
+/// use std::time::Duration;
+/// use pushe_tasks::{Health, Liveness, StoreHealth};
 ///
 /// fn is_well(health: &Health) -> bool {
-///     health.store == StoreHealth::Healthy && health.no_handler.is_empty() && health.zombies.is_empty()
+///     let in_time = health.oldest_waiting.is_none_or(|age| age < Duration::from_secs(600));
+///     health.store == StoreHealth::Healthy && health.dispatcher == Liveness::Alive && in_time
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,15 @@ pub struct Health {
     pub store: StoreHealth,
     /// What the store says of itself, with what opening it brought to light.
     pub facts: StoreFacts,
+    /// Whether the dispatcher answers, which decides what starts and what stops. Where it does not, what it alone knows is told
+    /// as nothing: `running`, `ready`, `no_handler`, `zombies`, `suspects`, `alone` and `sources`.
+    pub dispatcher: Liveness,
+    /// How long the piece has waited that has waited longest of those whose time has come and whose task is registered. Of
+    /// work with priorities of its own, another one may have waited longer by the difference. `None` where none waits, or the
+    /// store does not answer.
+    pub oldest_waiting: Option<Duration>,
+    /// Pieces that are set aside; `None` where the store does not answer.
+    pub quarantined: Option<u64>,
     /// Bodies that run now.
     pub running: u64,
     /// Pieces whose time has come and whose task is registered; they wait for constraints or room.
@@ -48,6 +59,30 @@ pub struct Health {
     pub held_settles: u64,
 }
 
+/// Whether the dispatcher answers.
+///
+/// # Examples
+/// ```
+/// fn since_when(liveness: pushe_tasks::Liveness) -> Option<std::time::SystemTime> {
+///     match liveness {
+///         pushe_tasks::Liveness::Stalled { since } => Some(since),
+///         _ => None,
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Liveness {
+    /// It answers.
+    Alive,
+    /// It has not answered for a second: something holds it up, such as the `check` of a constraint that blocks. A watchdog
+    /// on a thread of its own says so in the log after two.
+    Stalled {
+        /// Since when.
+        since: SystemTime,
+    },
+}
+
 /// A source of constraints that is watched and has nothing to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,7 +96,7 @@ pub struct SilentSource {
 }
 
 /// The dispatcher's part of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct EngineHealth {
     pub(crate) running: u64,
     pub(crate) ready: u64,

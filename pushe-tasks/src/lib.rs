@@ -60,7 +60,7 @@ pub use event::{Events, LifecycleEvent, WorkEvent};
 pub use exhausted::Exhausted;
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
-pub use health::{Health, SilentSource, StoreHealth};
+pub use health::{Health, Liveness, SilentSource, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, Priority, RetryOptions, RunOn, TaskOptions,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pushe_tasks_store::{StoreFacts, WorkId, WorkState};
+use pushe_tasks_store::{Census, WallTime, WorkId, WorkState};
 use tokio::sync::oneshot;
 
 use crate::engine::PeriodOutput;
@@ -14,12 +14,13 @@ use crate::engine::message::{Event, Read, Request, Watching};
 use crate::error::CallError;
 use crate::event::Events;
 use crate::explain::Standing;
-use crate::health::{Health, StoreHealth};
+use crate::health::{EngineHealth, Health, Liveness, StoreHealth};
+use crate::info::when;
 use crate::scheduler::{TaskScheduler, WorkRef};
 use crate::watch::{Listening, Watch};
 
-/// A store that says nothing for so long is not well.
-const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// What says nothing for so long is not well.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 impl TaskScheduler {
     /// Waits until a piece of work has finished or was quarantined, and answers that state.
@@ -116,50 +117,87 @@ impl TaskScheduler {
         answer.await.map_err(|_| CallError::Stopped)
     }
 
-    /// What the store says of itself, and whether it was silent: then it is what it said when it was opened.
-    async fn store_facts(&self) -> Result<(StoreFacts, bool), CallError> {
-        let shared = self.shared();
-        let enough = shared.clock.mono().plus(STORE_ANSWERS_WITHIN);
+    /// An answer, unless it takes longer than somebody who asks how things are should have to wait.
+    async fn soon<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let clock = &self.shared().clock;
+        let enough = clock.mono().plus(ANSWERS_WITHIN);
         tokio::select! {
             biased;
-            facts = self.request(|reply| Request::Read(Read::Facts(reply))) => Ok((facts?, false)),
-            () = shared.clock.sleep_until(enough) => Ok((shared.facts.clone(), true)),
+            answer = answer => Some(answer),
+            () = clock.sleep_until(enough) => None,
         }
     }
 
     /// How this scheduler is.
     ///
-    /// It answers although the store hangs: a store that has said nothing for 1 s is `Degraded`.
+    /// It answers although the store or the dispatcher hangs: a store that has said nothing for 1 s is `Degraded`, a dispatcher
+    /// `Stalled`.
     ///
     /// # Errors
     /// [`CallError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    ///
+    /// # Examples
+    /// See [`Health`].
     pub async fn health(&self) -> Result<Health, CallError> {
+        let shared = self.shared();
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Health(reply))?;
-        let engine = answer.await.map_err(|_| CallError::Stopped)?;
-        let (facts, silent) = self.store_facts().await?;
+        let asked = shared.clock.wall();
+        let (engine, facts, census) = tokio::join!(
+            self.soon(answer),
+            self.soon(self.request(|reply| Request::Read(Read::Facts(reply)))),
+            self.soon(self.request(|reply| Request::Read(Read::Census(reply)))),
+        );
+        let (engine, dispatcher) = match engine {
+            Some(engine) => (engine.map_err(|_| CallError::Stopped)?, Liveness::Alive),
+            None => (EngineHealth::default(), Liveness::Stalled { since: when(self.stalled_since(asked)) }),
+        };
+        let silent = facts.is_none();
+        let facts = facts.transpose()?.unwrap_or_else(|| shared.facts.clone());
         let store = match (&facts.health, engine.trouble) {
             (StoreHealth::Healthy, None) if silent => {
-                StoreHealth::Degraded(format!("it has not answered for {STORE_ANSWERS_WITHIN:?}"))
+                StoreHealth::Degraded(format!("it has not answered for {ANSWERS_WITHIN:?}"))
             }
             // What the engine has met says more than that all is well again by now.
             (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
             (health, _) => health.clone(),
         };
-        let shared = self.shared();
+        // A store that cannot be read has said so above.
+        let census = census.and_then(Result::ok);
         Ok(Health {
             store,
             facts,
+            dispatcher,
+            oldest_waiting: census.as_ref().and_then(|census| self.oldest_waiting(census)),
+            quarantined: census.map(|census| census.quarantined),
             running: engine.running,
             ready: engine.ready,
             no_handler: engine.no_handler,
             zombies: engine.zombies,
             suspects: engine.suspects,
             alone: engine.alone,
+            sources: engine.sources,
             queue_depth: shared.requests.depth(),
             callers_waiting: shared.room.waiting(),
-            sources: engine.sources,
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })
+    }
+
+    /// Since when the dispatcher does not answer: since its step began, or since it was asked.
+    fn stalled_since(&self, asked: WallTime) -> WallTime {
+        let shared = self.shared();
+        let stuck = |since| shared.clock.wall().minus(shared.clock.mono().since(since));
+        shared.pulse.in_step_since().map_or(asked, stuck)
+    }
+
+    fn oldest_waiting(&self, census: &Census) -> Option<Duration> {
+        let shared = self.shared();
+        let now = shared.clock.wall();
+        let registered =
+            census.first_in_line.iter().filter(|(lane, _)| shared.registry.find(&lane.task).is_some());
+        registered.map(|(_, due)| *due).filter(|due| *due <= now).min().map(|due| now.since(due))
     }
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use pushe_tasks::clock::Clock as _;
 use pushe_tasks::constraint::NetworkState;
 use pushe_tasks::{
-    ExistingWorkPolicy, Fail, FromTaskContext as _, NetworkType, Obstacle, Outcome, Reason, RetryOptions,
-    RunOn, Schedule, SchedulerBuilder, Standing, State, StopReason, Task, TaskContext, TaskError,
-    TaskOptions, Warning, WorkId, WorkState,
+    ExistingWorkPolicy, Fail, FromTaskContext as _, Liveness, NetworkType, Obstacle, Outcome, Reason,
+    RetryOptions, RunOn, Schedule, SchedulerBuilder, Standing, State, StopReason, Task, TaskContext,
+    TaskError, TaskOptions, Warning, WorkId, WorkState,
 };
 use pushe_tasks_store::StoreError;
 use pushe_tasks_tests::still::Still;
@@ -461,4 +461,31 @@ fn s9_3_attempts_that_are_given_back_again_and_again_are_warned_of() {
     world.gates.gate.add_permits(1);
     world.pass(40 * SECOND);
     assert!(world.standing(work).warnings.is_empty());
+}
+
+#[test]
+fn s9_4_health_tells_the_age_of_the_oldest_and_what_is_set_aside() {
+    let mut world = World::start_with(SchedulerBuilder::schedule_only);
+    let health = |world: &World| world.still.block(world.still.scheduler().health()).unwrap();
+    world.schedule(Schedule::<Writes>::new(7));
+    world.schedule(Schedule::<Single>::new(()));
+    world.pass(5 * SECOND);
+    let seen = health(&world);
+    assert_eq!((seen.oldest_waiting, seen.quarantined), (None, Some(0)), "nobody here could start it");
+    assert_eq!(seen.no_handler.values().sum::<u64>(), 2);
+    world.still.crash();
+    world.begin(|builder| builder.max_running(1));
+    world.schedule(Schedule::<Gated>::new(()).delay("1m"));
+    let waiting = world.schedule(Schedule::<Single>::new(()));
+    world.pass(30 * SECOND);
+    let seen = health(&world);
+    assert_eq!((seen.running, seen.quarantined, seen.dispatcher), (1, Some(1), Liveness::Alive));
+    assert_eq!(seen.oldest_waiting, Some(30 * SECOND));
+    assert_eq!(world.standing(waiting).obstacles.len(), 2, "neither a permit nor a place");
+    // What was delayed falls due and waits beside it; the oldest is still the other one.
+    world.pass(40 * SECOND);
+    assert_eq!(health(&world).oldest_waiting, Some(70 * SECOND));
+    world.gates.gate.add_permits(2);
+    world.still.settle();
+    assert_eq!(health(&world).oldest_waiting, None);
 }

@@ -1,10 +1,12 @@
 //! Looking: pages, ids, lanes (S9.2).
 
+use std::time::Duration;
+
 use crate::conformance::World;
 use crate::conformance::world::{after, retry};
 use crate::id::WorkId;
 use crate::state::WorkState;
-use crate::verbs::{Filter, NewWork, Policy};
+use crate::verbs::{Census, Filter, NewWork, Policy};
 
 fn page(world: &mut World, filter: &Filter) -> Vec<WorkId> {
     let views = world.read(|look| look.list(filter)).expect("the page reads");
@@ -29,6 +31,31 @@ pub(super) fn s9_2_a_page_goes_on_where_the_last_one_ended(world: &mut World) {
     }
     assert_eq!(seen, ids);
     assert_eq!(page(world, &Filter { limit: 0, ..all() }), []);
+}
+
+pub(super) fn s9_4_a_census_counts_what_is_set_aside_and_names_the_first_in_line(world: &mut World) {
+    let census = |world: &mut World| world.read(|look| look.census()).expect("it reads");
+    assert_eq!(census(world), Census::default());
+    let begun = world.now;
+    for _ in 0..2 {
+        let work = world.plain();
+        let attempt = world.start(work);
+        world.quarantine(attempt);
+    }
+    let first = world.plain();
+    world.advance(1_000);
+    world.plain();
+    let other = NewWork { start: after(5_000), ..world.work("Other") };
+    world.enqueue(&other);
+    let mut seen = census(world);
+    assert_eq!(seen.quarantined, 2);
+    seen.first_in_line.sort();
+    let line: Vec<_> =
+        seen.first_in_line.iter().map(|(lane, due)| (lane.task.as_str(), due.since(begun))).collect();
+    let (ready, delayed) = (world.get(first).record.due.since(begun), Duration::from_secs(6));
+    assert_eq!(line, [("Other", delayed), ("Upload", ready)]);
+    world.restart();
+    assert_eq!(census(world).quarantined, 2);
 }
 
 pub(super) fn s9_2_a_page_shows_what_the_filter_names(world: &mut World) {

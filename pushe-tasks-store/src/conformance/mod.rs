@@ -293,6 +293,7 @@ macro_rules! __conformance_cases {
             }
             look {
                 s9_2_a_page_goes_on_where_the_last_one_ended
+                s9_4_a_census_counts_what_is_set_aside_and_names_the_first_in_line
                 s9_2_a_page_shows_what_the_filter_names
                 s9_2_the_newest_piece_of_an_id_is_found_finished_or_not
                 s9_2_lanes_show_what_is_ready

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::error::VerbError;
 use crate::id::{LaneId, WorkId};
-use crate::index::{class, due_of, id_hash, id_range, work_key};
+use crate::index::{class, class_range, due_of, id_hash, id_range, lane_range, work_key};
 use crate::pause::Paused;
 use crate::record::WorkRecord;
 use crate::rows;
@@ -15,7 +15,7 @@ use crate::tables::{Table, TableError, Tables};
 use crate::time::WallTime;
 use crate::verbs::policy::{backwards, bears};
 use crate::verbs::query;
-use crate::verbs::{Filter, LaneView, Look, Page, Query, WorkView};
+use crate::verbs::{Census, Filter, LaneView, Look, Page, Query, WorkView};
 use crate::volatile::Volatile;
 use crate::wire::Damage;
 
@@ -133,6 +133,26 @@ impl<T: Tables> Look for Snapshot<'_, T> {
 
     fn next_due(&self) -> Result<Option<WallTime>, VerbError> {
         Ok(self.first_due()?)
+    }
+
+    fn census(&self) -> Result<Census, VerbError> {
+        let mut census = Census::default();
+        let (from, to) = class_range(class::QUARANTINED);
+        self.tables.scan(Table::Order, &from, &to, &mut |_, _| {
+            census.quarantined += 1;
+            ControlFlow::Continue(())
+        })?;
+        let ready = self.volatile.lanes().iter().filter(|(_, state)| state.ready > 0).map(|(id, _)| *id);
+        let ranges = ready
+            .flat_map(|lane| [class::READY, class::SUSPECT].map(|class| lane_range(class, lane)))
+            .chain([class_range(class::DELAYED)]);
+        for (from, to) in ranges {
+            let Some((_, work)) = rows::places(self.tables, &from, &to, 1)?.pop() else { continue };
+            if let Some(Ok(record)) = rows::record(self.tables, work)? {
+                census.first_in_line.push((self.volatile.lane(record.lane), record.due));
+            }
+        }
+        Ok(census)
     }
 }
 

@@ -29,8 +29,8 @@ mod waits;
 
 pub(crate) use look::Snapshot;
 pub use types::{
-    Body, CancelledPage, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved, NewWork,
-    Page, Policy, Query, RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts,
+    Body, CancelledPage, Census, ClaimRequest, Claimed, Enqueued, Filter, Grant, How, Lane, LaneView, Moved,
+    NewWork, Page, Policy, Query, RescueRequest, Rescued, Settle, Settled, Settlement, Start, StoreFacts,
     StoredConstraint, Target, WorkView,
 };
 
@@ -220,4 +220,7 @@ pub trait Look {
 
     /// When the first delayed piece falls due.
     fn next_due(&self) -> Result<Option<WallTime>, VerbError>;
+
+    /// What stands still that somebody should know of.
+    fn census(&self) -> Result<Census, VerbError>;
 }

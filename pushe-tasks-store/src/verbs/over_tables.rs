@@ -10,8 +10,8 @@ use crate::time::WallTime;
 use crate::transaction::Transaction;
 use crate::verbs::at_once::AtOnce;
 use crate::verbs::{
-    Answers, CancelledPage, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, Page,
-    Query, RescueRequest, Rescued, Settle, Settled, Target, Verbs, WorkView,
+    Answers, CancelledPage, Census, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork,
+    Page, Query, RescueRequest, Rescued, Settle, Settled, Target, Verbs, WorkView,
 };
 use crate::verbs::{
     cancel, claim, enqueue, expire, pause, progress, prune, release, requeue, rescue, settle, waits,
@@ -146,5 +146,9 @@ impl<T: TablesMut> Look for Transaction<'_, T> {
 
     fn next_due(&self) -> Result<Option<WallTime>, VerbError> {
         self.look().next_due()
+    }
+
+    fn census(&self) -> Result<Census, VerbError> {
+        self.look().census()
     }
 }

@@ -468,6 +468,17 @@ pub struct CancelledPage {
     pub newest: Option<WorkId>,
 }
 
+/// What stands still.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Census {
+    /// Pieces that are set aside.
+    pub quarantined: u64,
+    /// The due time of the piece that is first in line in each lane with ready pieces, and of the first that is delayed. Of a
+    /// lane whose pieces have priorities of their own, another one may be older by the difference.
+    pub first_in_line: Vec<(Arc<Lane>, WallTime)>,
+}
+
 /// One lane as it can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneView {

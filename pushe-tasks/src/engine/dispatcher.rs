@@ -163,7 +163,9 @@ impl Dispatcher {
     /// Steps until the engine has ended.
     pub(crate) async fn run(mut self) {
         loop {
+            self.shared.pulse.begin(self.shared.clock.mono());
             let wake = self.step();
+            self.shared.pulse.end();
             if wake.ended {
                 return;
             }

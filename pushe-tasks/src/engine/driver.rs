@@ -19,6 +19,7 @@ use super::dispatcher::Dispatcher;
 use super::executor::{Executor, TokioExecutor};
 use super::mailbox::Mailbox;
 use super::message::{Event, Request};
+use super::pulse;
 use super::writer::{Writer, WriterFigures};
 use crate::clock::Clock;
 use crate::error::StartError;
@@ -224,6 +225,7 @@ pub(crate) fn start_dispatcher(host: &Host, dispatcher: Dispatcher) -> Result<()
 fn spawn_dispatcher(dispatcher: Dispatcher) -> Result<(), StartError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    pulse::start(&dispatcher.shared).map_err(StartError::Thread)?;
     let run = move || {
         runtime.block_on(async {
             #[cfg(all(target_os = "linux", feature = "net"))]

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, CancelledPage, Changes, Claimed, Enqueued, Moved, NewWork, Opaque, Page, PauseScope, Paused,
-    Query, Reason, Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
+    Attempt, CancelledPage, Census, Changes, Claimed, Enqueued, Moved, NewWork, Opaque, Page, PauseScope,
+    Paused, Query, Reason, Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -131,6 +131,8 @@ pub(crate) enum Read {
     /// The dispatcher wants to know where it stands.
     Again(WorkId),
     Paused(Reply<Paused>),
+    /// What stands still in it.
+    Census(Reply<Census>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),
 }

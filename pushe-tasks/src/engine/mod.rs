@@ -27,6 +27,7 @@ pub(crate) mod message;
 mod meter;
 mod monitors;
 pub(crate) mod period;
+pub(crate) mod pulse;
 mod report;
 pub(crate) mod room;
 mod second_look;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::mailbox::Mailbox;
 use super::message::{Event, Request};
+use super::pulse::Pulse;
 use super::room::Room;
 use super::writer::WriterFigures;
 use crate::clock::Clock;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) side_room: Arc<Room>,
     pub(crate) facts: StoreFacts,
     pub(crate) kinds: Arc<ConstraintKinds>,
+    /// Whether the dispatcher lives.
+    pub(crate) pulse: Pulse,
     /// Set once, when the handle is made.
     pub(crate) handle: OnceLock<Weak<Handle>>,
     /// Callers are refused from here on.
@@ -82,6 +85,7 @@ impl Shared {
             side_room: Arc::new(Room::new()),
             facts,
             kinds,
+            pulse: Pulse::default(),
             handle: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: CancellationToken::new(),

@@ -322,6 +322,7 @@ impl Writer {
             }
             Read::Query(query, reply) => self.look(reply, |look| look.query(&query)),
             Read::Paused(reply) => self.look(reply, |look| look.paused()),
+            Read::Census(reply) => self.look(reply, |look| look.census()),
             Read::Watch(work, reply) => match self.looked(|look| find(look, &work)) {
                 // Whoever asked learns that the engine has ended where the dispatcher takes no more.
                 Ok(Some(view)) => drop(self.events.send(Event::Watch(Box::new(view), reply))),
