@@ -213,7 +213,7 @@ pub(crate) fn paused<T: Tables>(tables: &T) -> Result<Paused, TableError> {
 }
 
 /// Takes in one row of the table, where it is that of a switch.
-fn take_pause(paused: &mut Paused, key: &[u8], value: &[u8]) {
+pub(crate) fn take_pause(paused: &mut Paused, key: &[u8], value: &[u8]) {
     let read = Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| from.signed("since"));
     let since = WallTime::from_millis(read.unwrap_or(i64::MIN));
     if key == PAUSED {
