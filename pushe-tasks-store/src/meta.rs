@@ -219,7 +219,7 @@ pub(crate) fn is_pause(key: &[u8]) -> bool {
 }
 
 /// Takes in one row of the table, where it is that of a switch.
-fn take_pause(paused: &mut Paused, key: &[u8], value: &[u8]) {
+pub(crate) fn take_pause(paused: &mut Paused, key: &[u8], value: &[u8]) {
     let read = Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| from.signed("since"));
     let since = WallTime::from_millis(read.unwrap_or(i64::MIN));
     if key == PAUSED {

@@ -6,6 +6,7 @@
 mod app;
 mod backend;
 mod contain;
+mod deferred;
 mod file;
 mod holder;
 mod inspect;
@@ -146,7 +147,13 @@ impl RedbStore {
             check_pages: false,
         };
         let opened = plan.open()?;
-        let adopted = plan.adopt(&opened.database)?;
+        let adopted = match plan.adopt(&opened) {
+            Ok(adopted) => adopted,
+            Err(error) => {
+                opened.give_up();
+                return Err(error);
+            }
+        };
         let mut facts = StoreFacts::new("redb", medium.place(), adopted.uuid, adopted.epoch);
         let compared = compare(before, adopted.uuid, adopted.epoch);
         opened.findings.into_iter().chain(compared).for_each(|finding| facts.notice(finding));

@@ -11,6 +11,7 @@ use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError, Write
 
 use super::backend::{Counted, Ledger};
 use super::contain::{Mishap, contain, put_away};
+use super::deferred::Deferred;
 use super::inspect::{Found, Locked, Refusal};
 use super::medium::{Guarded, Medium};
 use super::options::{Durability, Exclusion, StoreOptions};
@@ -38,9 +39,20 @@ pub(super) struct OpenDatabase {
     pub(super) database: Database,
     /// What the database reaches its bytes through.
     pub(super) handle: Arc<dyn StorageBackend>,
+    /// Holds back what is written, until the database has been taken over.
+    deferred: Option<Arc<Deferred>>,
     /// Whether recovery is known to have read the disk; `None` where there was nothing to recover.
     pub(super) guarded: Option<Guarded>,
     pub(super) findings: Vec<Finding>,
+}
+
+impl OpenDatabase {
+    /// Closes it, without having taken it over.
+    pub(super) fn give_up(self) {
+        put_away(self.database, None);
+        // A transaction that redb has panicked in is leaked, and keeps the database: its lock must not stay.
+        let _ = self.handle.close();
+    }
 }
 
 impl Plan<'_> {
@@ -69,7 +81,15 @@ impl Plan<'_> {
         let mut findings = Vec::new();
         let (guarded, bytes) = self.prepare(&mut findings)?;
         let handle: Arc<dyn StorageBackend> = self.medium.handle().map_err(|error| self.io(error))?.into();
-        let backend = Counted::new(Arc::clone(&handle), Arc::clone(self.ledger));
+        // Recovery and the flags of an open file are written once it is known to be a store, so that one that is refused is
+        // as it was found. After an error that question does not come up: the store is this process's own.
+        let deferred = if bytes > 0 && !self.after_error {
+            Some(Arc::new(Deferred::new(Arc::clone(&handle)).map_err(|error| self.io(error))?))
+        } else {
+            None
+        };
+        let through = deferred.clone().map_or_else(|| Arc::clone(&handle), |deferred| deferred as _);
+        let backend = Counted::new(through, Arc::clone(self.ledger));
         let check = self.check_pages || self.options.integrity.checks(bytes);
         let opened = contain(|| {
             let mut builder = Builder::new();
@@ -78,7 +98,7 @@ impl Plan<'_> {
         });
         let database =
             opened.map_err(|mishap| self.damaged(mishap.text))?.map_err(|error| self.explain(error))?;
-        Ok(OpenDatabase { database, handle, guarded, findings })
+        Ok(OpenDatabase { database, handle, deferred, guarded, findings })
     }
 
     /// Judges the file, wipes what was half-created, and guards what is to be recovered. Answers its length too.
@@ -146,13 +166,13 @@ impl Plan<'_> {
     }
 
     /// Takes the database over as a store: counts the epoch and loads what is kept in memory.
-    pub(super) fn adopt(&self, database: &Database) -> Result<Opened, OpenError> {
+    pub(super) fn adopt(&self, opened: &OpenDatabase) -> Result<Opened, OpenError> {
         let transaction =
-            begin(database, self.options.durability).map_err(|mishap| self.failed(mishap.text))?;
+            begin(&opened.database, self.options.durability).map_err(|mishap| self.failed(mishap.text))?;
         let mut tables = WriteTables::new(&transaction);
-        let opened = meta::open(&mut tables, self.note.uuid, None);
-        let opened = match (opened, tables.finish()) {
-            (Ok(opened), Ok(())) => opened,
+        let adopted = meta::open(&mut tables, self.note.uuid, None);
+        let adopted = match (adopted, tables.finish()) {
+            (Ok(adopted), Ok(())) => adopted,
             (_, Err(mishap)) => {
                 put_away(transaction, Some(&mishap));
                 return Err(self.failed(mishap.text));
@@ -168,8 +188,12 @@ impl Plan<'_> {
                 });
             }
         };
+        if let Some(Err(error)) = opened.deferred.as_ref().map(|deferred| deferred.release()) {
+            put_away(transaction, None);
+            return Err(self.io(error));
+        }
         contain(|| transaction.commit()).map_err(|mishap| self.failed(mishap.text))?;
-        Ok(opened)
+        Ok(adopted)
     }
 
     /// A failed transaction: what the disk said, or else damage.

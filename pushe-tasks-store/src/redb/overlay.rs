@@ -32,6 +32,11 @@ impl Overlay {
         Ok(Self { below, over: Mutex::new(Over { len, below: len, blocks: BTreeMap::new() }) })
     }
 
+    /// Forgets what was written.
+    pub(super) fn clear(&self) {
+        self.over().blocks.clear();
+    }
+
     fn over(&self) -> MutexGuard<'_, Over> {
         self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,6 +77,10 @@ impl StorageBackend for Overlay {
         let over = self.over();
         if offset.saturating_add(out.len() as u64) > over.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let end = offset + out.len() as u64;
+        if end <= over.below && over.blocks.range(offset / BLOCK..end.div_ceil(BLOCK)).next().is_none() {
+            return self.below.read(offset, out);
         }
         for (number, within, range) in Self::blocks(offset, out.len()) {
             let block = self.block(&over, number)?;

@@ -153,15 +153,15 @@ impl RedbStore {
             after_error: true,
             check_pages: trouble.as_ref().is_some_and(|trouble| trouble.contents),
         };
-        let tried = plan.open().and_then(|opened| match plan.adopt(&opened.database) {
+        let tried = plan.open().and_then(|opened| match plan.adopt(&opened) {
             Ok(adopted) if adopted.uuid == self.facts.uuid => Ok((opened, adopted)),
             Ok(_) => {
-                put_away(opened.database, None);
+                opened.give_up();
                 let detail = "it holds another store than the one that was open".to_owned();
                 Err(OpenError::Damaged { path: self.medium.place().into(), detail })
             }
             Err(error) => {
-                put_away(opened.database, None);
+                opened.give_up();
                 Err(error)
             }
         });

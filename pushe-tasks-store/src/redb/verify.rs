@@ -42,19 +42,30 @@ pub(super) fn verify_on(medium: &dyn Medium) -> Result<Verified, OpenError> {
     let mut found = Verified::default();
     let survey = Survey::of(&*source.handle, &mut found.problems).map_err(failed)?;
     found.app_tables = survey.app_tables();
+    let mut newest = None;
     for table in Table::ALL {
         let mut bad = Vec::new();
         survey.rows(table, &mut found.problems, &mut |key, value| match judge(table, key, value) {
-            Ok(()) => found.records += u64::from(table == Table::Records),
+            Ok(()) => {
+                found.records += u64::from(table == Table::Records);
+                if table == Table::Meta {
+                    newest = newest.or(meta::counters_in(key, value).map(|counters| counters.commit));
+                }
+            }
             Err(problem) => bad.push(problem),
         });
         found.problems.append(&mut bad);
     }
     let overlay = Overlay::new(Arc::clone(&source.handle)).map_err(failed)?;
     match check(overlay) {
-        Ok(Checked { uuid, epoch, wrong }) => {
-            (found.uuid, found.epoch) = (Some(uuid), Some(epoch));
+        Ok(Checked { facts, wrong }) => {
+            (found.uuid, found.epoch) = (Some(facts.uuid), Some(facts.epoch));
             found.problems.extend(wrong);
+            // What belongs to it beside the tables, redb alone can read.
+            if newest.is_some_and(|newest| newest > facts.commit) {
+                let text = "the last commit is not whole: opening the store takes it back";
+                found.problems.push(Problem::new("file", None, text));
+            }
         }
         Err(Unchecked::Newer(format)) => {
             return Err(OpenError::Newer { path: medium.place().into(), found: format, known: STORE_FORMAT });
@@ -92,9 +103,15 @@ pub(super) fn judge(table: Table, key: &[u8], value: &[u8]) -> Result<(), Proble
 }
 
 struct Checked {
+    facts: Facts,
+    wrong: Vec<Problem>,
+}
+
+/// What the store says of itself once it is recovered.
+struct Facts {
     uuid: [u8; 16],
     epoch: u64,
-    wrong: Vec<Problem>,
+    commit: u64,
 }
 
 enum Unchecked {
@@ -119,15 +136,13 @@ fn check(overlay: Overlay) -> Result<Checked, Unchecked> {
         compare(&database, &mut wrong)
     });
     put_away(database, checked.as_ref().err());
-    let (uuid, epoch) = checked?.map_err(|fault| match fault {
+    let facts = checked?.map_err(|fault| match fault {
         OpenFault::Newer { found } => Unchecked::Newer(found),
         OpenFault::Damaged(text) => Unchecked::Failed(Problem::new("meta", None, text)),
         OpenFault::Tables(error) => Unchecked::Failed(Problem::new("file", None, error.0)),
     })?;
-    Ok(Checked { uuid, epoch, wrong })
+    Ok(Checked { facts, wrong })
 }
-
-type Facts = ([u8; 16], u64);
 
 fn compare(database: &Database, wrong: &mut Vec<Problem>) -> Result<Result<Facts, OpenFault>, Mishap> {
     let transaction = contain(|| database.begin_write())?;
@@ -137,7 +152,11 @@ fn compare(database: &Database, wrong: &mut Vec<Problem>) -> Result<Result<Facts
         Ok(opened) => match crate::check::check(&tables, &opened.volatile) {
             Ok(lines) => {
                 wrong.extend(lines.into_iter().map(|line| Problem::new("indexes", None, line)));
-                Ok((opened.uuid, opened.epoch.saturating_sub(1)))
+                Ok(Facts {
+                    uuid: opened.uuid,
+                    epoch: opened.epoch.saturating_sub(1),
+                    commit: opened.volatile.counters.commit,
+                })
             }
             Err(error) => Err(OpenFault::Tables(error)),
         },

@@ -3,13 +3,15 @@
 //! Invariant: the claim number grows with every claim and is stored before anybody sees the payload; no piece starts
 //! whose id or whose own body still lives in this process.
 
+use std::borrow::Cow;
+
 use crate::error::VerbError;
 use crate::id::{Attempt, WorkId};
 use crate::index::{OrderKey, class, class_range, order_key, until_range};
 use crate::record::{Filed, WorkRecord};
 use crate::rows;
 use crate::rules::settlement;
-use crate::state::Reason;
+use crate::state::{Reason, WorkState};
 use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
@@ -41,12 +43,25 @@ pub(super) fn claim<T: TablesMut>(
     if request.limit == 0 {
         return Ok(claimed);
     }
-    let mut merge = Merge::new(tx.tables, tx.volatile, &request.grants, request.limit)?;
+    let mut left = Cow::Borrowed(&request.grants[..]);
     while claimed.len() < request.limit {
-        let Some(head) = merge.next(tx.tables, request.limit - claimed.len())? else { break };
-        if let Some(started) = start(tx, head.key, head.work, false, request.now)? {
-            merge.take(head.grant);
-            claimed.push(started);
+        let moves = tx.move_count();
+        let mut taken = vec![0; left.len()];
+        let mut merge = Merge::new(tx.tables, tx.volatile, &left, request.limit - claimed.len())?;
+        while claimed.len() < request.limit {
+            let Some(head) = merge.next(tx.tables, request.limit - claimed.len())? else { break };
+            if let Some(started) = start(tx, head.key, head.work, false, request.now)? {
+                merge.take(head.grant);
+                taken[head.grant] += 1;
+                claimed.push(started);
+            }
+        }
+        // What was set aside may have let go on what stood behind it, where this pass does not come by any more.
+        if !tx.moves_since(moves).iter().any(|moved| moved.to == WorkState::Quarantined) {
+            break;
+        }
+        for (grant, taken) in left.to_mut().iter_mut().zip(taken) {
+            grant.permits = grant.permits.saturating_sub(taken);
         }
     }
     if let Some(suspect) = suspect

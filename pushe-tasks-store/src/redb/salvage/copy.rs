@@ -14,6 +14,7 @@ use crate::error::OpenError;
 use crate::id::{LaneId, WorkId};
 use crate::index;
 use crate::meta::{self, STORE_FORMAT};
+use crate::pause::Paused;
 use crate::problem::{Problem, Salvaged};
 use crate::record::WorkRecord;
 use crate::rows;
@@ -48,7 +49,7 @@ impl<'a> Copy<'a> {
     }
 
     pub(super) fn all(mut self, into: &mut Target<'_>) -> Result<(), OpenError> {
-        self.facts()?;
+        self.facts(into)?;
         self.records();
         self.errors(into)?;
         self.outputs(into)?;
@@ -78,12 +79,19 @@ impl<'a> Copy<'a> {
         self.found.problems.push(Problem::new(name_of(table), work, text));
     }
 
-    fn facts(&mut self) -> Result<(), OpenError> {
-        let (mut format, mut counters) = (None, None);
-        self.read(Table::Meta, &mut |key, value| {
+    /// Takes over the counters, and copies the switches that keep work from starting. One whose row is damaged is on.
+    fn facts(&mut self, into: &mut Target<'_>) -> Result<(), OpenError> {
+        let (mut format, mut counters, mut paused, mut bad) = (None, None, Paused::default(), Vec::new());
+        self.survey.rows(Table::Meta, &mut self.found.problems, &mut |key, value| {
             format = format.or(meta::format_in(key, value));
             counters = counters.or(meta::counters_in(key, value));
+            meta::take_pause(&mut paused, key, value);
+            bad.extend(judge(Table::Meta, key, value).err());
         });
+        self.found.problems.append(&mut bad);
+        for (key, value) in meta::pause_rows(&paused) {
+            into.put(Table::Meta, &key, &value)?;
+        }
         if let Some(found) = format.filter(|format| *format > STORE_FORMAT) {
             let path = self.source.place().into();
             return Err(OpenError::Newer { path, found, known: STORE_FORMAT });

@@ -9,7 +9,7 @@ use super::*;
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::tables::{Table, Tables as _};
-use crate::{Damage, Reason, RescueRequest, Salvaged, WorkView};
+use crate::{Damage, PauseScope, Reason, RescueRequest, Salvaged, WorkView};
 
 /// Salvages an image; answers what was found and the new store, which agrees with itself.
 fn salvaged(image: &[u8]) -> Result<(Salvaged, RedbStore), OpenError> {
@@ -187,6 +187,27 @@ fn lost_counters_and_lanes_are_told_and_never_given_out_again() {
     assert_eq!(new.lane, LaneId(2));
     assert!(all.values().all(|view| view.record.id == id(900) || view.record.sequence < new.sequence));
     assert!(all[&id(1)].lane.task.contains("damaged"), "{}", all[&id(1)].lane.task);
+}
+
+#[test]
+fn switches_that_keep_work_from_starting_stay_on() {
+    let disk = rich();
+    let mut store = open_sim(&disk).unwrap();
+    let scopes = [PauseScope::Tasks(vec!["Upload".to_owned()]), PauseScope::All];
+    for scope in &scopes {
+        store.write(&mut |tx| tx.pause(scope, NOW).unwrap()).unwrap();
+    }
+    drop(store);
+    let mut image = disk.image();
+    bend(&mut image, &row(&disk, Table::Meta, b"paused/Upload"));
+    let (found, mut store) = salvaged(&image).unwrap();
+    let told = found.problems.iter().any(|problem| problem.text.contains("a row does not read back"));
+    assert!(told, "{:?}", found.problems);
+    assert!(claim(&mut store, 9).unwrap().is_empty());
+    store.write(&mut |tx| tx.resume(&PauseScope::All).unwrap()).unwrap();
+    assert!(claim(&mut store, 9).unwrap().is_empty(), "a damaged switch is on");
+    store.write(&mut |tx| tx.resume(&scopes[0]).unwrap()).unwrap();
+    assert_eq!(claim(&mut store, 9).unwrap().len(), 9);
 }
 
 #[test]
@@ -417,4 +438,28 @@ fn on_files_nothing_is_left_after_a_failure_and_nothing_is_replaced() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(fs::metadata(path("new")).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn fault_17_a_file_that_is_refused_is_as_it_was_found_though_it_had_to_be_recovered() {
+    let disk = SimDisk::new(1);
+    let mut store = open_sim(&disk).unwrap();
+    (0..70).for_each(|n| drop(enqueue_sized(&mut store, n, 300).unwrap()));
+    let unclosed = disk.after_kill().image();
+    let counters = row(&disk, Table::Meta, b"counters");
+    let mut bent = unclosed.clone();
+    let page = places(&bent, &counters)[0] / 4096;
+    bent[page * 4096..(page + 1) * 4096].fill(0);
+    let cuts = (0..70).map(|n| unclosed[..unclosed.len() * n / 70].to_vec()).chain([bent]);
+    let mut refused = 0;
+    for image in cuts.filter(|image| !image.is_empty()) {
+        let disk = SimDisk::from_image(image.clone(), 1);
+        let note = Owner { uuid: [1; 16], epoch: 1, pid: 1, program: String::new(), since: NOW };
+        disk.set_owner(&note).unwrap();
+        if open_sim(&disk).is_err() {
+            refused += 1;
+            assert!(disk.image() == image, "{} bytes", image.len());
+        }
+    }
+    assert!(refused > 50, "{refused}");
 }

@@ -6,6 +6,7 @@
 mod application;
 mod arguments;
 mod corrupt;
+mod every_op;
 mod figures;
 mod fsync_fail;
 mod harness;
@@ -28,6 +29,7 @@ type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
 /// Name, cycles where the call names none, and what it does.
 const COMMANDS: &[(&str, u64, Run)] = &[
     ("corrupt", 1_000, corrupt::run),
+    ("every-op", u64::MAX, every_op::run),
     ("fsync-fail", 1, fsync_fail::run),
     ("kill", 200, kill::run),
     ("power-cut", 40, power_cut::run),

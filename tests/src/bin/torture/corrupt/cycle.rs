@@ -20,11 +20,11 @@ use super::stock::{Seen, Stock, Stood, builder};
 use crate::application::job::{id_of, number_of};
 use crate::figures::Wrong;
 
-/// So long what is not known to be damaged may take.
+/// So long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// After so long without a body the lists are looked at, and of a damaged store after so many times no more is expected.
+/// After so long without a body the engine is asked what it has to do; that it has nothing is believed after so many times.
 const SLICE: Duration = Duration::from_millis(20);
-const SLICES: u32 = 10;
+const SLICES: u32 = 3;
 
 /// What the engine made of a file.
 #[derive(Debug, Default)]
@@ -34,8 +34,11 @@ struct Opened {
     damaged: bool,
     /// What else a user sees of damage.
     tells: Option<String>,
+    health: String,
     /// Whether the store does not work any more.
     is_failing: bool,
+    /// Whether the engine has nothing to do.
+    is_idle: bool,
     list: BTreeMap<u64, WorkInfo>,
     /// Ids in the list that no piece has.
     foreign: Vec<WorkInfo>,
@@ -70,7 +73,7 @@ pub(super) async fn run(stock: &Stock, seed: u64, cycle: u64) -> Result<(), Stri
     unchanged(&path, &image, "salvage", &what)?;
 
     let seen = Seen::new(stock.seed);
-    let opened = open(stock, &path, options.clone(), &seen, problems.is_empty()).await;
+    let opened = open(stock, &path, options.clone(), &seen).await;
     if opened.damaged {
         move_aside(stock, &path, &image, options, &what).await?;
     }
@@ -101,14 +104,17 @@ fn put(stock: &Stock, path: &Path, image: &[u8]) -> Result<(), String> {
 }
 
 fn unchanged(path: &Path, image: &[u8], who: &str, what: &str) -> Result<(), String> {
-    if std::fs::read(path).map_err(|error| error.to_string())? != image {
-        wrong(Wrong::Unexpected, format!("{what}: {who} has changed the file"));
+    let now = std::fs::read(path).map_err(|error| error.to_string())?;
+    if now != image {
+        let first = now.iter().zip(image).position(|(now, before)| now != before);
+        let lengths = format!("{} bytes were {}, from {first:?} on", now.len(), image.len());
+        wrong(Wrong::Unexpected, format!("{what}: {who} has changed the file: {lengths}"));
     }
     Ok(())
 }
 
 /// Opens the store with the engine, and lets run what runs.
-async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen, is_sound: bool) -> Opened {
+async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen) -> Opened {
     let mut opened = Opened::default();
     let scheduler = match within(PATIENCE, builder(path, options, seen).start()).await {
         Some(Ok(scheduler)) => scheduler,
@@ -138,17 +144,26 @@ async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen, is
             break;
         }
         if within(SLICE, seen.more.notified()).await.is_some() {
+            quiet = 0;
             continue;
         }
         list(&scheduler, &mut opened).await;
+        health(&scheduler, &mut opened).await;
+        quiet = if opened.is_idle { quiet + 1 } else { 0 };
+        if opened.is_failing || quiet >= SLICES {
+            break;
+        }
         let may_run = |number: &u64| {
-            let state = opened.list.get(number).map(|work| work.state);
-            matches!(state, Some(WorkState::Enqueued | WorkState::Blocked | WorkState::Running))
+            let work = opened.list.get(number);
+            work.is_some_and(|work| !work.state.is_finished() && work.state != WorkState::Quarantined)
                 && !ran(number)
         };
         if !stock.pieces.keys().filter(|number| live(number)).any(may_run) {
             break;
         }
+    }
+    if clock.mono() >= until {
+        count("stores whose work did not come to an end", 1);
     }
     list(&scheduler, &mut opened).await;
     health(&scheduler, &mut opened).await;
@@ -178,6 +193,8 @@ async fn list(scheduler: &TaskScheduler, opened: &mut Opened) {
 async fn health(scheduler: &TaskScheduler, opened: &mut Opened) {
     match within(PATIENCE, scheduler.health()).await {
         Some(Ok(health)) => {
+            opened.health = format!("{health:?}");
+            opened.is_idle = health.running == 0 && health.ready == 0 && health.held_settles == 0;
             let news = health.facts.findings.iter().find(|finding| !finding.is_ordinary());
             if health.store != StoreHealth::Healthy {
                 opened.is_failing = true;
@@ -210,9 +227,13 @@ async fn move_aside(
     unchanged(path, image, "a start that was refused", what)?;
     options.on_damage = OnDamage::MoveAside;
     let seen = Seen::new(stock.seed);
-    let Some(Ok(scheduler)) = within(PATIENCE, builder(path, options, &seen).start()).await else {
-        wrong(Wrong::Unexpected, format!("{what}: the file could not be moved aside"));
-        return Ok(());
+    let scheduler = match within(PATIENCE, builder(path, options, &seen).start()).await {
+        Some(Ok(scheduler)) => scheduler,
+        other => {
+            let why = other.and_then(Result::err);
+            wrong(Wrong::Unexpected, format!("{what}: the file could not be moved aside: {why:?}"));
+            return Ok(());
+        }
     };
     let findings = within(PATIENCE, scheduler.health()).await.and_then(Result::ok);
     let findings = findings.map(|health| health.facts.findings).unwrap_or_default();
@@ -238,12 +259,14 @@ async fn salvaged_store(stock: &Stock, to: &Path, found: &Salvaged, what: &str) 
         wrong(Wrong::Unexpected, format!("{what}: the salvaged store is not sound: {:?}", sound.problems));
     }
     let seen = Seen::new(stock.seed);
-    let opened = open(stock, to, StoreOptions::default(), &seen, found.problems.is_empty()).await;
+    let opened = open(stock, to, StoreOptions::default(), &seen).await;
     if let Some(refused) = &opened.refused {
         wrong(Wrong::Unexpected, format!("{what}: the salvaged store is refused: {refused}"));
     }
     // What is lost is told by its id, or else with all that was to be found in the same place.
     let regions = [
+        "that commit is lost",
+        "are lost; its",
         "cannot be reached",
         "cannot be found",
         "is damaged",
@@ -256,7 +279,10 @@ async fn salvaged_store(stock: &Stock, to: &Path, found: &Salvaged, what: &str) 
         .iter()
         .any(|problem| problem.work.is_none() && regions.iter().any(|region| problem.text.contains(region)));
     let by_name = |number: u64| found.problems.iter().any(|problem| problem.work == Some(id_of(number)));
-    judge(stock, &opened, &seen, &format!("{what}: salvaged"), |number| by_region || by_name(number));
+    let told: Vec<_> =
+        found.problems.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect();
+    let what = format!("{what}: salvaged, told {told:?}");
+    judge(stock, &opened, &seen, &what, |number| by_region || by_name(number));
     Ok(())
 }
 

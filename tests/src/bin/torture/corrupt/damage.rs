@@ -1,5 +1,7 @@
 //! What is done to a file.
 
+#![expect(clippy::ptr_arg, reason = "one shape for all kinds, of which one makes the file shorter")]
+
 use std::ops::Range;
 
 use fastrand::Rng;
@@ -9,8 +11,11 @@ const SECTOR: usize = 512;
 /// What redb keeps of the whole file: mark, flags, and the slots of two commits.
 const HEADER: usize = 320;
 
+/// One kind: its name, and how it is done.
+type Kind = (&'static str, fn(&mut Vec<u8>, &mut Rng));
+
 /// The kinds of damage.
-const KINDS: &[(&str, fn(&mut Vec<u8>, &mut Rng))] = &[
+const KINDS: &[Kind] = &[
     ("bit flips", flip_bits),
     ("a zeroed sector", zero_sectors),
     ("a page of garbage", garbage),

@@ -146,6 +146,10 @@ async fn end_some(path: &Path, seed: u64, pieces: &mut BTreeMap<u64, Stood>) -> 
         if !waits {
             receipt.wait().await?;
         }
+        while waits && scheduler.info(id_of(number)).await?.attempt == 1 {
+            // Until its first attempt has ended.
+            tokio::task::yield_now().await;
+        }
     }
     scheduler.shutdown(Duration::from_secs(10)).await;
     Ok(())
