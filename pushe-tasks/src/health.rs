@@ -1,6 +1,7 @@
 //! How a scheduler is (S9.4), in its first part.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use pushe_tasks_store::{StoreFacts, WorkId};
 
@@ -26,6 +27,9 @@ pub struct Health {
     pub suspects: u64,
     /// The one of them that runs now.
     pub alone: Option<WorkId>,
+    /// Since when the runtime that bodies run on has polled nothing, because some body blocks its threads; such a body
+    /// belongs on `run_on = Blocking`. It is noticed within 35 s.
+    pub blocked_since: Option<SystemTime>,
     /// Requests that wait for the store's writer: at most 1,024 calls that schedule, with 64 MiB, as many
     /// others, and what the engine itself has to tell.
     pub queue_depth: usize,
@@ -44,5 +48,6 @@ pub(crate) struct EngineHealth {
     pub(crate) zombies: Vec<(WorkId, String)>,
     pub(crate) suspects: u64,
     pub(crate) alone: Option<WorkId>,
+    pub(crate) blocked_since: Option<SystemTime>,
     pub(crate) trouble: Option<String>,
 }

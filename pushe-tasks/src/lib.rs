@@ -8,6 +8,7 @@ mod builder;
 pub mod clock;
 mod codec;
 pub mod constraint;
+mod contain;
 mod context;
 mod data;
 mod engine;

@@ -298,6 +298,7 @@ impl TaskScheduler {
             zombies: engine.zombies,
             suspects: engine.suspects,
             alone: engine.alone,
+            blocked_since: engine.blocked_since,
             queue_depth: shared.requests.depth(),
             callers_waiting: shared.room.waiting(),
             held_settles: shared.figures.held.load(Ordering::Relaxed),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::{Answer, Constraint, Damping, Reading, Source, Verdict, monitor};
 use crate::clock::{Clock, WallTime};
+use crate::contain::{guarded, panic_text, tell};
 
 /// A boxed future, as object-safe traits return it.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -149,11 +150,11 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
     }
 
     fn describe(&self) -> Cow<'static, str> {
-        self.constraint.describe()
+        or(Cow::Borrowed(C::KIND), || self.constraint.describe())
     }
 
     fn damping(&self) -> Damping {
-        self.constraint.damping()
+        or(Damping::NONE, || self.constraint.damping())
     }
 
     fn source(&self) -> Option<&SourceKey> {
@@ -161,7 +162,7 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
     }
 
     fn check(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
-        match reading {
+        let judged = guarded(|| match reading {
             ErasedReading::Known(state) => {
                 let state =
                     (&**state as &dyn Any).downcast_ref().expect("a reading reaches its own constraints");
@@ -172,8 +173,26 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
                 None => self.constraint.unknown(why),
             },
             ErasedReading::Lost(why) => Verdict::hold(why.clone()),
-        }
+        });
+        judged.unwrap_or_else(|panic| {
+            let why = panic_text(panic);
+            tell!(error, kind = C::KIND, why, "a constraint panicked; its work is held");
+            Verdict::hold(format!("its judgement panicked: {why}"))
+        })
     }
+}
+
+/// What the user's code answers, or this where it panics.
+fn or<T>(instead: T, ask: impl FnOnce() -> T) -> T {
+    guarded(ask).unwrap_or_else(|panic| {
+        drop(panic_text(panic));
+        instead
+    })
+}
+
+/// What a state says of itself.
+pub(crate) fn shown(state: &dyn AnyState) -> String {
+    or("a state whose `Debug` panics".to_owned(), || format!("{state:?}"))
 }
 
 /// A constraint that nothing can meet in this process, and why.
@@ -240,7 +259,13 @@ impl<D: Source, S: Source<Key = D::Key, State = D::State>> ErasedSource for Stan
     fn monitor(&self, key: SourceKey, clock: Arc<dyn Clock>, report: Report) -> BoxFuture<'static, ()> {
         let (source, typed) = (Arc::clone(&self.source), key.typed::<S::Key>().clone());
         Box::pin(async move {
-            monitor::monitor(&*source, &typed, &*clock, |reading| report(key.clone(), reading)).await;
+            let watch =
+                || monitor::monitor(&*source, &typed, &*clock, |reading| report(key.clone(), reading));
+            // Beside its watch, which the monitor begins anew, the source's state can panic too, where it is compared.
+            while let Err(why) = monitor::unwinding(watch()).await {
+                report(key.clone(), ErasedReading::Unknown(why));
+                clock.sleep_until(clock.mono().plus(monitor::LONGEST_BACK_OFF)).await;
+            }
         })
     }
 }

@@ -18,6 +18,7 @@ use super::{
     WhereUnknown,
 };
 use crate::clock::{Clock, MonoTime};
+use crate::contain::{guarded, panic_text};
 use crate::random::Randomness;
 
 type Decode = Box<dyn Fn(&[u8]) -> Result<Arc<dyn ErasedConstraint>, ConstraintDecodeError> + Send + Sync>;
@@ -162,9 +163,12 @@ impl ConstraintKinds {
         if !self.sources.contains_key(&known.source) {
             return held(format!("the source of constraint kind `{kind}` is not registered"));
         }
-        (known.decode)(bytes).unwrap_or_else(|error| {
-            held(format!("the stored constraint of kind `{kind}` cannot be read: {error}"))
-        })
+        let why = match guarded(|| (known.decode)(bytes)) {
+            Ok(Ok(constraint)) => return constraint,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("it panicked: {}", panic_text(panic)),
+        };
+        held(format!("the stored constraint of kind `{kind}` cannot be read: {why}"))
     }
 
     /// The source that serves a key of a constraint that [`ConstraintKinds::constraint`] returned.

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -15,13 +14,14 @@ use tokio::sync::watch;
 use super::erased::ErasedReading;
 use super::{Reading, Source};
 use crate::clock::{Clock, MonoTime};
+use crate::contain::{guarded, panic_text, tell as log};
 
 /// So long a source may take for its first reading before it counts as unknown.
 const FIRST_READING: Duration = Duration::from_secs(1);
 /// So long the last reading of a dead source counts.
 const LAST_READING: Duration = Duration::from_secs(30);
 const SHORTEST_BACK_OFF: Duration = Duration::from_secs(1);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 
 const NOT_YET: Cow<'static, str> = Cow::Borrowed("no reading yet");
 
@@ -37,7 +37,7 @@ pub(super) async fn monitor<S: Source>(
     let tell = |reading: Option<ErasedReading>| {
         if let Some(reading) = reading {
             if let ErasedReading::Unknown(why) | ErasedReading::Lost(why) = &reading {
-                tracing::warn!(source = std::any::type_name::<S>(), ?key, %why, "a constraint source has no reading");
+                log!(warn, source = std::any::type_name::<S>(), ?key, %why, "a constraint source has no reading");
             }
             report(reading);
         }
@@ -46,7 +46,7 @@ pub(super) async fn monitor<S: Source>(
         let begun = clock.mono();
         let why = watch_once(source, key, clock, &mut record, &tell).await;
         let died = clock.mono();
-        tracing::debug!(source = std::any::type_name::<S>(), ?key, %why, "a watch has ended");
+        log!(debug, source = std::any::type_name::<S>(), ?key, %why, "a watch has ended");
         tell(record.hear(Reading::Unknown(why), died));
         if died.since(begun) >= LONGEST_BACK_OFF {
             back_off = SHORTEST_BACK_OFF;
@@ -104,14 +104,10 @@ async fn reached(clock: &dyn Clock, moment: Option<MonoTime>) {
 /// The future, with a panic turned into the reason "it panicked: ...".
 pub(super) async fn unwinding<T>(future: impl Future<Output = T>) -> Result<T, Cow<'static, str>> {
     let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+    poll_fn(|cx| match guarded(|| future.as_mut().poll(cx)) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            Poll::Ready(Err(format!("it panicked: {}", text.unwrap_or("no text")).into()))
-        }
+        Err(panic) => Poll::Ready(Err(format!("it panicked: {}", panic_text(panic)).into())),
     })
     .await
 }

@@ -29,8 +29,10 @@ use super::spread::SPREAD;
 use super::tasks::TaskState;
 use super::trouble::Trouble;
 use super::watch::ClockWatch;
+use super::watchdog::Watchdog;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
+use crate::contain::{guarded, panic_text, tell};
 use crate::random::unit;
 
 /// At most this many finished records are pruned in one transaction.
@@ -78,6 +80,8 @@ pub(crate) struct Dispatcher {
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
     watch: ClockWatch,
+    /// Whether the runtime of the bodies polls them.
+    pub(super) watchdog: Watchdog,
     inbox: Vec<Event>,
 }
 
@@ -129,6 +133,7 @@ impl Dispatcher {
             granted: 0,
             told_turn: Turn::default(),
             watch,
+            watchdog: Watchdog::default(),
             inbox: Vec::new(),
         }
     }
@@ -136,7 +141,10 @@ impl Dispatcher {
     /// Steps until the engine has ended.
     pub(crate) async fn run(mut self) {
         loop {
-            let wake = self.step();
+            let wake = match guarded(|| self.step()) {
+                Ok(wake) => wake,
+                Err(panic) => return self.collapse(&panic_text(panic)).await,
+            };
             if wake.ended {
                 return;
             }
@@ -161,7 +169,7 @@ impl Dispatcher {
         self.inbox = inbox;
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
         if self.watch.look(mono, wall) {
-            tracing::warn!("the clock was set back; waits keep their length");
+            tell!(warn, "the clock was set back; waits keep their length");
             self.outbox.push(Request::Write(Write::Clamp));
         }
         self.do_what_is_due(mono, wall);
@@ -196,6 +204,7 @@ impl Dispatcher {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
             }
+            Event::Alive => self.bodies_answered(),
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
             Event::Wait(id, reply) => {
                 let waiters = self.waiters.entry(id).or_default();
@@ -325,6 +334,7 @@ impl Dispatcher {
             self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
         }
         self.try_store_again(mono);
+        self.watch_bodies(mono);
         self.isolation.pass(mono, self.live.iter().map(|(attempt, _)| *attempt));
     }
 
@@ -345,7 +355,7 @@ impl Dispatcher {
     fn give_up(&mut self, attempt: Attempt) {
         self.live.enter(attempt, Phase::Zombie, None);
         let Some(live) = self.live.remove(attempt) else { return };
-        tracing::warn!(work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
+        tell!(warn, work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
         self.live.insert(attempt, live);
@@ -401,7 +411,9 @@ impl Dispatcher {
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
         let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);
-        let moments = [stop, self.live.next_moment(), self.next_gate, trouble, prune, release, isolation];
+        let watchdog = self.watchdog.next_moment();
+        let moments =
+            [stop, self.live.next_moment(), self.next_gate, trouble, prune, release, isolation, watchdog];
         let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),

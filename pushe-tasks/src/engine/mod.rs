@@ -38,6 +38,7 @@ pub(crate) mod transact;
 mod trouble;
 mod verb;
 mod watch;
+mod watchdog;
 pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use super::dispatcher::Dispatcher;
 use super::live::Phase;
-use super::message::{Request, Write};
+use super::message::{Event, Request, Write};
 use crate::clock::MonoTime;
+use crate::contain::tell;
 use crate::scheduler::ShutdownReport;
 
 /// An engine that is being shut down.
@@ -83,6 +84,31 @@ impl Dispatcher {
             let _ = reply.send(report.clone());
         }
         self.shared.end();
+    }
+
+    /// Something that the engine was given, such as a clock, has panicked in its loop, whose state is not to be trusted any
+    /// more: the engine ends, aloud, and nobody is left waiting. What is stored is as safe as in a crash, for which nobody is
+    /// charged.
+    pub(super) async fn collapse(mut self, why: &str) {
+        tell!(error, why, "the engine has ended: something that it was given has panicked");
+        self.shared.begin_stop();
+        for (_, live) in self.live.iter() {
+            live.signal.ask(Reason::Shutdown);
+            live.signal.drop_body();
+        }
+        self.shared.requests.close_with(&mut vec![Request::Write(Write::RecordStop), Request::Finish]);
+        let mut unanswered = Vec::new();
+        loop {
+            self.shared.events.take(&mut unanswered);
+            let ended = unanswered.iter().any(|event| matches!(event, Event::WriterEnded));
+            unanswered.clear();
+            if ended {
+                break;
+            }
+            self.shared.events.arrival().await;
+        }
+        self.writer_ended();
+        self.shared.events.close();
     }
 
     /// The record of the stop comes after every claim that was made before it.
