@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::id::{LaneId, WorkId};
+use crate::pause::Paused;
 use crate::time::WallTime;
 use crate::verbs::{Lane, Moved};
 
@@ -28,4 +29,6 @@ pub struct Changes {
     pub suspects: u64,
     /// The suspect that would start now if no other body lived.
     pub waiting_suspect: Option<WorkId>,
+    /// What is paused, where that has changed.
+    pub paused: Option<Paused>,
 }

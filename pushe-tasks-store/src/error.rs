@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::id::WorkId;
+use crate::state::WorkState;
 use crate::tables::TableError;
 use crate::wire::Damage;
 
@@ -112,6 +113,24 @@ pub enum VerbError {
         periodic: bool,
         /// The piece that holds it.
         holder: WorkId,
+    },
+    /// Unfinished work bears the task id that the piece would take again.
+    #[error(
+        "the id `{task_id}` has been taken by other unfinished work; cancel that first, or wait until it has finished"
+    )]
+    IdBusy {
+        /// The task id.
+        task_id: String,
+        /// The piece that bears it.
+        holder: WorkId,
+    },
+    /// The piece is in a state that the verb is not for.
+    #[error("the work is {state}; {only}")]
+    WrongState {
+        /// Its state.
+        state: WorkState,
+        /// What the verb is for.
+        only: &'static str,
     },
     /// A record that the verb needs does not read back.
     #[error("a stored record does not read back: {0}")]

@@ -16,10 +16,12 @@ mod index;
 mod journal;
 mod memory;
 mod meta;
+mod pause;
 mod period;
 #[cfg(pushe_planted)]
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "redb")]
 mod problem;
 mod record;
 #[cfg(feature = "redb")]
@@ -41,7 +43,9 @@ pub use finding::{Finding, StoreHealth};
 pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
+pub use pause::{PauseScope, Paused};
 pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
+#[cfg(feature = "redb")]
 pub use problem::{Problem, Salvaged, Verified};
 pub use record::{AttemptRecord, Blocked, Filed, HISTORY, WorkRecord};
 pub use spec::{Backoff, Envelope, OnLost, StoredOptions, WorkSpec};

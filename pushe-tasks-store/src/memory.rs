@@ -143,7 +143,7 @@ type Overwritten = (Table, Box<[u8]>, Option<Box<[u8]>>);
 impl std::fmt::Debug for MemoryTables {
     /// Rows hold payloads, which may be secrets: only their number is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let rows: Vec<_> = self.rows.iter().map(|rows| rows.len()).collect();
+        let rows: Vec<_> = self.rows.iter().map(Rows::len).collect();
         f.debug_struct("MemoryTables").field("rows", &rows).finish_non_exhaustive()
     }
 }

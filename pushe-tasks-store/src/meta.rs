@@ -3,11 +3,13 @@
 //! Invariant: a store that is newer than this build, or whose own facts do not read back, is refused before anything is
 //! written to it.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::id::{LaneId, WorkId};
 use crate::index::{class, class_range, lane_of};
+use crate::pause::Paused;
 use crate::rows;
 use crate::tables::{Table, TableError, Tables, TablesMut};
 use crate::time::WallTime;
@@ -27,6 +29,9 @@ const EPOCH: &[u8] = b"epoch";
 const COUNTERS: &[u8] = b"counters";
 const BOOT: &[u8] = b"boot";
 const STOP: &[u8] = b"stop";
+const PAUSED: &[u8] = b"paused";
+/// Before the name of a task.
+const PAUSED_TASK: &[u8] = b"paused/";
 
 /// A store of tables that has been opened, within its opening transaction.
 #[derive(Debug)]
@@ -86,11 +91,38 @@ fn create<T: TablesMut>(tables: &mut T, uuid: [u8; 16]) -> Result<(), OpenFault>
             "there are records, but the format of the store is missing".to_owned(),
         ));
     }
+    found(tables, uuid, Counters::default())?;
+    Ok(())
+}
+
+/// Makes a store of tables: its facts, from these counters on.
+pub(crate) fn found<T: TablesMut>(
+    tables: &mut T,
+    uuid: [u8; 16],
+    counters: Counters,
+) -> Result<(), TableError> {
     write(tables, STORE, |out| out.varint(STORE_FORMAT))?;
     write(tables, UUID, |out| out.fixed(&uuid))?;
     write(tables, EPOCH, |out| out.varint(0))?;
-    write_counters(tables, Counters::default())?;
-    Ok(())
+    write_counters(tables, counters)
+}
+
+/// The layout of the tables, if this row tells it.
+#[cfg(feature = "redb")]
+pub(crate) fn format_in(key: &[u8], value: &[u8]) -> Option<u64> {
+    if key != STORE {
+        return None;
+    }
+    Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| from.varint("format")).ok()
+}
+
+/// The counters, if this row tells them.
+#[cfg(feature = "redb")]
+pub(crate) fn counters_in(key: &[u8], value: &[u8]) -> Option<Counters> {
+    if key != COUNTERS {
+        return None;
+    }
+    Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| Counters::decode(&mut from)).ok()
 }
 
 /// Loads lanes, and counts ready pieces from the index alone.
@@ -105,6 +137,7 @@ fn load<T: Tables>(tables: &T, volatile: &mut Volatile) -> Result<(), TableError
         }
         ControlFlow::Continue(())
     })?;
+    volatile.load_paused(paused(tables)?);
     if let Some((key, _)) = tables.last(Table::Records, &[], &[0xff; 17])?
         && let Ok(key) = key.try_into()
     {
@@ -168,6 +201,41 @@ pub(crate) fn boot_row(boot: [u8; 16]) -> (&'static [u8], Vec<u8>) {
     (BOOT, out.seal(BOOT))
 }
 
+/// The switches that are on. One whose row does not read back is on since the beginning of time: whoever turned it on did
+/// not want that work to start.
+pub(crate) fn paused<T: Tables>(tables: &T) -> Result<Paused, TableError> {
+    let mut paused = Paused::default();
+    tables.scan(Table::Meta, PAUSED, b"paused0", &mut |key, value| {
+        take_pause(&mut paused, key, value);
+        ControlFlow::Continue(())
+    })?;
+    Ok(paused)
+}
+
+/// Takes in one row of the table, where it is that of a switch.
+fn take_pause(paused: &mut Paused, key: &[u8], value: &[u8]) {
+    let read = Reader::open(key, value, FORMAT..=FORMAT).and_then(|mut from| from.signed("since"));
+    let since = WallTime::from_millis(read.unwrap_or(i64::MIN));
+    if key == PAUSED {
+        paused.all = Some(since);
+    } else if let Some(task) = key.strip_prefix(PAUSED_TASK) {
+        paused.tasks.insert(String::from_utf8_lossy(task).into_owned(), since);
+    }
+}
+
+/// The rows of the switches that are on.
+pub(crate) fn pause_rows(paused: &Paused) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let all = paused.all.iter().map(|since| (PAUSED.to_vec(), *since));
+    let tasks = paused.tasks.iter().map(|(task, since)| ([PAUSED_TASK, task.as_bytes()].concat(), *since));
+    let row = |(key, since): (Vec<u8>, WallTime)| {
+        let mut out = Writer::new(FORMAT);
+        out.signed(since.as_millis());
+        let value = out.seal(&key);
+        (key, value)
+    };
+    all.chain(tasks).map(row).collect()
+}
+
 fn read<T: Tables, R>(
     tables: &T,
     key: &[u8],
@@ -226,6 +294,17 @@ mod tests {
             .unwrap();
         let counters = open(&mut tables, [1; 16], None).unwrap().volatile.counters;
         assert_eq!(counters, Counters { commit: 7, sequence: 8, lane: 9, clock: WallTime::default() });
+    }
+
+    #[test]
+    fn s9_1_a_switch_whose_row_is_damaged_stays_on() {
+        let mut tables = MemoryTables::default();
+        opened(&mut tables).unwrap();
+        for key in [PAUSED, b"paused/Upload"] {
+            tables.put(Table::Meta, key, b"no checksum here", &mut |_| ()).unwrap();
+        }
+        let paused = paused(&tables).unwrap();
+        assert!(paused.all.is_some() && paused.tasks.contains_key("Upload") && paused.tasks.len() == 1);
     }
 
     #[test]

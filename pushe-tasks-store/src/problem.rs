@@ -66,3 +66,10 @@ pub struct Salvaged {
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
+
+impl Salvaged {
+    /// Whether everything that stood in the old store is in the new one.
+    pub const fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.without_record.is_empty() && self.app_tables.is_empty()
+    }
+}

@@ -47,6 +47,8 @@ pub struct WorkRecord {
     pub interruptions: u32,
     /// Whether its newest attempt is that of a suspect beside which no other body has lived (S7.3).
     pub alone: bool,
+    /// Whether other work has taken its task id over while it was Quarantined.
+    pub ousted: bool,
     /// When it was scheduled.
     pub enqueued_at: WallTime,
     /// The earliest start.
@@ -90,6 +92,7 @@ impl std::fmt::Debug for WorkRecord {
             .field("returned", &self.returned)
             .field("interruptions", &self.interruptions)
             .field("alone", &self.alone)
+            .field("ousted", &self.ousted)
             .field("enqueued_at", &self.enqueued_at)
             .field("due", &self.due)
             .field("wait", &self.wait)
@@ -163,6 +166,7 @@ impl WorkRecord {
             returned: 0,
             interruptions: 0,
             alone: false,
+            ousted: false,
             enqueued_at: now,
             due: now,
             wait: Duration::ZERO,
@@ -248,6 +252,7 @@ impl WorkRecord {
             record.id_hash = Some(u64::from_le_bytes(from.fixed("id hash")?));
         }
         record.alone = flags & FLAG_ALONE != 0;
+        record.ousted = flags & FLAG_OUSTED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -270,6 +275,9 @@ impl WorkRecord {
         }
         if self.alone {
             flags |= FLAG_ALONE;
+        }
+        if self.ousted {
+            flags |= FLAG_OUSTED;
         }
         flags
     }
@@ -374,6 +382,7 @@ const FLAG_BODY: u8 = 4;
 const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
+const FLAG_OUSTED: u8 = 64;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -415,6 +424,7 @@ mod tests {
         full.returned = 20;
         full.interruptions = 2;
         full.alone = true;
+        full.ousted = true;
         full.due = WallTime::MAX;
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;

@@ -337,6 +337,7 @@ impl<T: TablesMut> Transaction<'_, T> {
             next_prune,
             suspects: self.volatile.suspects(),
             waiting_suspect: self.waiting_suspect,
+            paused: self.volatile.changed_paused(),
             moves: self.moves,
         };
         Ok(Finished { changes, wrote: self.wrote })

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::pause::Paused;
 use crate::time::WallTime;
 use crate::verbs::Lane;
 
@@ -105,6 +106,7 @@ enum Undo {
     ReadyLess(LaneId, bool),
     Alone(Option<Attempt>),
     Rescued(bool),
+    Paused(Box<Paused>),
 }
 
 /// How far a log had come, so that it can be taken back to there.
@@ -124,6 +126,8 @@ pub(crate) struct Volatile {
     suspects: u64,
     /// Whether this process has taken over the store: orphans found later are not the work of a crash.
     rescued: bool,
+    /// What may not start, as the table has it.
+    paused: Paused,
     pub(crate) counters: Counters,
     /// No stored piece has a greater id; it is not taken back, since it is a bound and no count.
     newest: Option<WorkId>,
@@ -153,6 +157,11 @@ impl Volatile {
         self.lanes.insert(id, LaneState { lane, ready: 0 });
         self.counters.lane = self.counters.lane.max(id.0);
         self.kept.lane = self.kept.lane.max(id.0);
+    }
+
+    /// Takes in the switches as they were stored.
+    pub(crate) fn load_paused(&mut self, paused: Paused) {
+        self.paused = paused;
     }
 
     /// Takes in a piece that was ready when the store was opened.
@@ -288,6 +297,28 @@ impl Volatile {
         self.living.alone = suspect;
     }
 
+    /// What may not start.
+    pub(crate) const fn paused(&self) -> &Paused {
+        &self.paused
+    }
+
+    /// Turns switches; the caller stores them.
+    pub(crate) fn set_paused(&mut self, paused: Paused) {
+        let before = std::mem::replace(&mut self.paused, paused);
+        self.log.push(Undo::Paused(Box::new(before)));
+    }
+
+    /// Whether work of the lane may not start.
+    pub(crate) fn is_paused(&self, lane: LaneId) -> bool {
+        !self.paused.is_empty() && self.paused.holds(&self.lane(lane).task)
+    }
+
+    /// The switches, where they have been turned since the log was last empty.
+    pub(crate) fn changed_paused(&self) -> Option<Paused> {
+        let turned = self.log.iter().any(|undo| matches!(undo, Undo::Paused(_)));
+        turned.then(|| self.paused.clone())
+    }
+
     /// How many ready pieces run alone.
     pub(crate) const fn suspects(&self) -> u64 {
         self.suspects
@@ -322,6 +353,7 @@ impl Volatile {
                 }
                 Some(Undo::Alone(before)) => self.living.alone = before,
                 Some(Undo::Rescued(before)) => self.rescued = before,
+                Some(Undo::Paused(before)) => self.paused = *before,
                 None => break,
             }
         }

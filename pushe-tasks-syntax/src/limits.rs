@@ -10,6 +10,9 @@ pub const ID_BYTES: usize = 512;
 /// Longest task name or alias, in bytes.
 pub const NAME_BYTES: usize = 512;
 
+/// Longest name of a host, in bytes.
+pub const HOST_BYTES: usize = 253;
+
 /// Longest duration that can be written: 100 years of 365 days.
 pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 

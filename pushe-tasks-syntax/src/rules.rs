@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::OptionError;
-use crate::limits::{ID_BYTES, NAME_BYTES};
+use crate::limits::{HOST_BYTES, ID_BYTES, NAME_BYTES};
 
 /// A task id has 1 to 512 bytes.
 pub fn id(id: &str) -> Result<(), OptionError> {
@@ -74,7 +74,12 @@ pub fn policy(has_policy: bool, has_id: bool) -> Result<(), OptionError> {
 
 /// A place on the network is a host, a colon and a port from 1 to 65535; an IPv6 address stands in brackets.
 pub fn host_and_port(place: &str) -> Result<(), OptionError> {
-    let wrong = || Err(OptionError::HostAndPort { found: place.to_owned() });
+    let wrong = || {
+        let longest = HOST_BYTES + ":65535".len();
+        // What is far too long is shown by its beginning.
+        let found: String = place.chars().take(longest + 1).collect();
+        Err(OptionError::HostAndPort { found })
+    };
     let Some((host, port)) = place.rsplit_once(':') else { return wrong() };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || !port.parse::<u16>().is_ok_and(|port| port > 0) {
@@ -85,7 +90,7 @@ pub fn host_and_port(place: &str) -> Result<(), OptionError> {
         address.parse::<std::net::Ipv6Addr>().is_ok()
     } else {
         let letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-        !host.is_empty() && host.chars().all(letter)
+        (1..=HOST_BYTES).contains(&host.len()) && host.chars().all(letter)
     };
     if good { Ok(()) } else { wrong() }
 }
@@ -208,6 +213,12 @@ mod tests {
             "a b:1",
         ] {
             assert_eq!(host_and_port(bad), Err(OptionError::HostAndPort { found: bad.into() }), "{bad}");
+        }
+        let host = "h".repeat(HOST_BYTES);
+        assert_eq!(host_and_port(&format!("{host}:65535")), Ok(()));
+        match host_and_port(&format!("{host}{host}{host}:1")) {
+            Err(OptionError::HostAndPort { found }) => assert_eq!(found.len(), HOST_BYTES + 7),
+            other => panic!("{other:?}"),
         }
     }
 

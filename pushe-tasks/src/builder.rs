@@ -8,15 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushe_tasks_store::{MemoryStore, Store, WallTime};
+use pushe_tasks_store::{MemoryStore, Store, StoreError, WallTime};
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::executor::TokioExecutor;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Event;
 use crate::engine::shared::{Limits, Shared};
-use crate::engine::{CrashRules, Dispatcher, Driver, OpenStore, WriterSeat, start_dispatcher, start_writer};
+use crate::engine::{CrashRules, Dispatcher, Host, OpenStore, WriterSeat, start_dispatcher, start_writer};
 use crate::entry::{Place, TaskEntry};
 use crate::error::StartError;
 use crate::extract::StateMap;
@@ -77,7 +76,7 @@ pub struct SchedulerBuilder {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     constraints: ConstraintSetup,
-    driver: Driver,
+    host: Host,
 }
 
 enum StorePlace {
@@ -128,7 +127,7 @@ impl SchedulerBuilder {
             clock: Arc::new(SystemClock::new()),
             randomness: Arc::new(SystemRandomness::new()),
             constraints: ConstraintSetup::default(),
-            driver: Driver::default(),
+            host: Host::default(),
         }
     }
 
@@ -282,8 +281,15 @@ impl SchedulerBuilder {
 
     /// Who drives the engine: by default threads of its own.
     #[cfg(feature = "testing")]
-    pub fn driver(mut self, driver: Driver) -> Self {
-        self.driver = driver;
+    pub fn driver(mut self, driver: crate::Driver) -> Self {
+        self.host = driver.into();
+        self
+    }
+
+    /// Runs everything as part of this process.
+    #[cfg(feature = "testing")]
+    pub(crate) fn life(mut self, life: crate::testing::life::Life) -> Self {
+        self.host = Host::Caller(life);
         self
     }
 
@@ -318,9 +324,8 @@ impl SchedulerBuilder {
             figures: Arc::clone(&figures),
             crashes: self.crashes,
         };
-        let driver = self.driver;
         let opened = start_writer(
-            driver,
+            &self.host,
             seat,
             opener(self.place, self.store_options.unwrap_or_default(), &*self.randomness, self.clock.wall()),
         )
@@ -344,19 +349,29 @@ impl SchedulerBuilder {
             opened.facts,
             Arc::clone(&kinds),
         ));
+        let paused = opened.changes.paused.clone().unwrap_or_default();
         let _ = events.send(Event::Committed(opened.changes, Vec::new()));
-        let executor = TokioExecutor::new(runtime.clone());
+        let executor = self.host.executor(runtime.clone());
         let mut dispatcher = Dispatcher::new(
             Arc::clone(&shared),
-            Box::new(executor.clone()),
+            Arc::clone(&executor),
             kinds,
             self.max_running as u64,
             self.stop_grace,
             self.suspect_window,
         );
         dispatcher.spread = spread.unwrap_or(dispatcher.spread);
+        #[cfg(feature = "testing")]
+        if let Host::Caller(life) = &self.host {
+            dispatcher.allowed = life.starts();
+        }
         let scheduler = TaskScheduler::new(shared, executor);
-        start_dispatcher(driver, dispatcher)?;
+        // Before anything may be claimed.
+        scheduler
+            .pause_new_names(&paused)
+            .await
+            .map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
+        start_dispatcher(&self.host, dispatcher)?;
         opened.tenure.hand_over();
         watch_runtime(&runtime, &scheduler);
         if !self.detached {
@@ -407,12 +422,12 @@ impl SchedulerBuilder {
 
 /// The annotated tasks of every linked crate.
 #[cfg(feature = "inventory")]
-fn linked() -> impl Iterator<Item = TaskEntry> {
+pub(crate) fn linked() -> impl Iterator<Item = TaskEntry> {
     inventory::iter::<TaskEntry>().copied()
 }
 
 #[cfg(not(feature = "inventory"))]
-fn linked() -> impl Iterator<Item = TaskEntry> {
+pub(crate) fn linked() -> impl Iterator<Item = TaskEntry> {
     std::iter::empty()
 }
 

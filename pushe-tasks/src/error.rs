@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pushe_tasks_store::{OpenError, StoreError, VerbError, WorkId};
+use pushe_tasks_store::{OpenError, StoreError, VerbError, WorkId, WorkState};
 
 use crate::codec::CodecError;
 use crate::engine::message::Refusal;
@@ -203,6 +203,30 @@ pub enum CallError {
     /// There is no such work: it never was, or it finished so long ago that it has been pruned.
     #[error("there is no such work; it never was, or it finished long ago and has been pruned")]
     NotFound,
+    /// The work cannot take its task id again: other unfinished work bears it.
+    #[error(
+        "the id `{task_id}` has been taken by other unfinished work; cancel that first, or wait until it has finished"
+    )]
+    IdBusy {
+        /// The task id.
+        task_id: String,
+        /// The piece that bears it.
+        holder: WorkId,
+    },
+    /// The work is in a state that the call is not for.
+    #[error("the work is {state}; {only}")]
+    WrongState {
+        /// Its state.
+        state: WorkState,
+        /// What the call is for.
+        only: &'static str,
+    },
+    /// What the call was given cannot be.
+    #[error("this cannot be asked for: {problem}")]
+    Invalid {
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
     /// The store did not carry it out.
     #[error("the store did not carry it out: {0}")]
     Store(String),
@@ -212,6 +236,8 @@ impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Stopped => Self::Stopped,
+            Refusal::Verb(VerbError::IdBusy { task_id, holder }) => Self::IdBusy { task_id, holder },
+            Refusal::Verb(VerbError::WrongState { state, only }) => Self::WrongState { state, only },
             other => Self::Store(other.to_string()),
         }
     }

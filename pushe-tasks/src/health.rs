@@ -30,6 +30,9 @@ pub struct Health {
     /// Since when the runtime that bodies run on has polled nothing, because some body blocks its threads; such a body
     /// belongs on `run_on = Blocking`. It is noticed within 35 s.
     pub blocked_since: Option<SystemTime>,
+    /// Sources of constraints that are watched and have nothing to tell: work that looks at them waits, or runs where its
+    /// constraint holds in that case. A source that died counts 30 s later, when its last reading no longer does.
+    pub sources: Vec<SilentSource>,
     /// Requests that wait for the store's writer: at most 1,024 calls that schedule, with 64 MiB, as many
     /// others, and what the engine itself has to tell.
     pub queue_depth: usize,
@@ -37,6 +40,18 @@ pub struct Health {
     pub callers_waiting: usize,
     /// Ends of attempts that could not be stored yet.
     pub held_settles: u64,
+}
+
+/// A source of constraints that is watched and has nothing to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SilentSource {
+    /// The type of the source and what of it is watched.
+    pub name: String,
+    /// Why it has nothing to tell.
+    pub why: String,
+    /// Since when.
+    pub since: SystemTime,
 }
 
 /// The dispatcher's part of it.
@@ -49,5 +64,6 @@ pub(crate) struct EngineHealth {
     pub(crate) suspects: u64,
     pub(crate) alone: Option<WorkId>,
     pub(crate) blocked_since: Option<SystemTime>,
+    pub(crate) sources: Vec<SilentSource>,
     pub(crate) trouble: Option<String>,
 }

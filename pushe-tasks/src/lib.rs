@@ -14,25 +14,33 @@ mod data;
 mod engine;
 mod entry;
 mod error;
+mod event;
 mod explain;
 mod extract;
 mod health;
 mod info;
+mod looking;
 mod options;
 mod outcome;
 mod park;
+mod pause;
 mod period;
 mod random;
 mod receipt;
 mod registry;
+#[cfg(feature = "redb")]
+mod repair;
 mod schedule;
 mod scheduler;
 mod signals;
 mod steering;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
+mod watch;
 
 pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
@@ -42,14 +50,16 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
-pub use explain::{Obstacle, Standing};
+pub use event::{Events, LifecycleEvent, WorkEvent};
+pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
-pub use health::{Health, StoreHealth};
+pub use health::{Health, SilentSource, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
     Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
+pub use pause::Paused;
 pub use period::{Missed, PeriodOptions, Slot};
 pub use pushe_tasks_macros::pushe_task;
 /// The durable side: stored records and the stores themselves.
@@ -61,12 +71,16 @@ pub use pushe_tasks_store::{AttemptEnd, OpenError, Reason, WorkId, WorkState};
 pub use random::{Randomness, SystemRandomness};
 pub use receipt::{Receipt, ReceiptKind};
 pub use registry::RegistryError;
+#[cfg(feature = "redb")]
+pub use repair::{Problem, Salvaged, Verified, salvage, verify};
 pub use schedule::{Schedule, Wait};
 pub use scheduler::{ShutdownReport, TaskScheduler, WorkRef};
+pub use steering::Cancelled;
 pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]
 pub use transact::{TransactError, Transaction};
+pub use watch::{Seen, Watch};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {

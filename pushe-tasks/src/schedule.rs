@@ -260,11 +260,12 @@ impl<T: Task> Schedule<T> {
         requirements.extend(self.requirements);
         let constraints = constraints(network, &requirements);
         rules::on_lost(self.on_lost.is_some(), !constraints.is_empty())?;
-        if let Some(problem) = requirements.iter().find_map(Requirement::problem) {
-            return Err(ScheduleError::Constraint { problem: problem.to_owned() });
+        if let Some(problem) = Requirement::problem_of(&requirements, Some(&shared.kinds)) {
+            return Err(ScheduleError::Constraint { problem });
         }
         if shared.registry.find(T::NAME).is_some()
-            && let Some(unknown) = requirements.iter().find(|needed| !shared.kinds.knows(needed.kind()))
+            && let Some(unknown) =
+                requirements.iter().find(|needed| shared.kinds.type_of(needed.kind()).is_none())
         {
             let (kind, type_name) = (unknown.kind().to_owned(), unknown.type_name());
             return Err(ScheduleError::UnknownConstraint { kind, type_name });

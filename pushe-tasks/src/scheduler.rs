@@ -4,29 +4,23 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pushe_tasks_store::{Filter, StoreFacts, Target, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{Filter, Target, WorkId, WorkState, WorkView};
 use tokio::sync::oneshot;
 
 use crate::builder::SchedulerBuilder;
-use crate::engine::executor::TokioExecutor;
+use crate::engine::executor::Executor;
 use crate::engine::message::{Event, Read, Refusal, Reply, Request, Write};
 use crate::engine::room::Place;
 use crate::engine::shared::Shared;
 use crate::error::{CallError, ScheduleError, StartError};
-use crate::explain::Standing;
-use crate::health::{Health, StoreHealth};
 use crate::info::WorkInfo;
 use crate::options::TaskOptions;
 use crate::receipt::Receipt;
 use crate::schedule::{Schedule, enqueue};
 use crate::task::Task;
-
-/// A store that says nothing for so long is not well.
-const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The engine that a call uses where it names none.
 static DEFAULT: Mutex<Option<TaskScheduler>> = Mutex::new(None);
@@ -62,7 +56,7 @@ pub struct TaskScheduler {
 /// What the clones of a scheduler share; its end is the end of the last of them.
 pub(crate) struct Handle {
     shared: Arc<Shared>,
-    executor: TokioExecutor,
+    executor: Arc<dyn Executor>,
 }
 
 impl Drop for Handle {
@@ -104,7 +98,7 @@ impl TaskScheduler {
         SchedulerBuilder::in_memory()
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, executor: TokioExecutor) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, executor: Arc<dyn Executor>) -> Self {
         let handle = Arc::new(Handle { shared, executor });
         let _ = handle.shared.handle.set(Arc::downgrade(&handle));
         Self { handle }
@@ -119,8 +113,8 @@ impl TaskScheduler {
         &self.handle.shared
     }
 
-    pub(crate) fn executor(&self) -> &TokioExecutor {
-        &self.handle.executor
+    pub(crate) fn executor(&self) -> &dyn Executor {
+        &*self.handle.executor
     }
 
     pub(crate) fn downgrade(&self) -> WeakScheduler {
@@ -133,6 +127,8 @@ impl TaskScheduler {
     /// [`ScheduleError::NoScheduler`] where there is neither.
     pub fn current() -> Result<Self, ScheduleError> {
         let running = RUNNING.try_with(Clone::clone).ok().flatten();
+        #[cfg(feature = "testing")]
+        let running = running.or_else(crate::testing::current::of_this_thread);
         running.or_else(|| lock_default().clone()).ok_or(ScheduleError::NoScheduler)
     }
 
@@ -204,10 +200,7 @@ impl TaskScheduler {
     /// # Cancel safety
     /// Dropping the future before it completes leaves open whether the work is cancelled.
     pub async fn cancel(&self, work: impl Into<WorkRef>) -> Result<Vec<WorkId>, CallError> {
-        let target = match work.into() {
-            WorkRef::Work(id) => Target::Work(id),
-            WorkRef::TaskId(id) => Target::TaskId(id),
-        };
+        let target = Target::from(work.into());
         let moved = self.request(|reply| Request::Write(Write::Cancel(target, reply))).await?;
         Ok(moved.into_iter().map(|moved| moved.attempt.work).collect())
     }
@@ -228,81 +221,6 @@ impl TaskScheduler {
         let filter = Filter { states: states.to_vec(), tasks: Vec::new(), after: None, limit };
         let page = self.request(|reply| Request::Read(Read::List(filter, reply))).await?;
         Ok(page.into_iter().map(WorkInfo::from).collect())
-    }
-
-    /// Waits until a piece of work has finished or was quarantined, and answers that state.
-    ///
-    /// # Errors
-    /// [`CallError::NotFound`]; [`CallError::Stopped`] where the scheduler ends before the work does.
-    pub async fn wait(&self, work: impl Into<WorkRef>) -> Result<WorkState, CallError> {
-        let id = match work.into() {
-            WorkRef::Work(id) => id,
-            named @ WorkRef::TaskId(_) => self.view(named).await?.record.id,
-        };
-        // The waiter is in line before the store is asked, so that an end in between is not missed.
-        let (finished, end) = oneshot::channel();
-        self.tell(Event::Wait(id, finished))?;
-        let state = self.view(WorkRef::Work(id)).await?.record.state;
-        let is_over = state.is_finished() || state == WorkState::Quarantined;
-        if is_over { Ok(state) } else { end.await.map_err(|_| CallError::Stopped) }
-    }
-
-    /// Where a piece of work stands, and all that keeps it from running now.
-    ///
-    /// # Errors
-    /// [`CallError::NotFound`], [`CallError::Stopped`].
-    pub async fn explain(&self, work: impl Into<WorkRef>) -> Result<Standing, CallError> {
-        let view = self.view(work.into()).await?;
-        let (reply, answer) = oneshot::channel();
-        self.tell(Event::Explain(Box::new(view), reply))?;
-        answer.await.map_err(|_| CallError::Stopped)
-    }
-
-    /// What the store says of itself, and whether it was silent: then it is what it said when it was opened.
-    async fn store_facts(&self) -> Result<(StoreFacts, bool), CallError> {
-        let shared = self.shared();
-        let enough = shared.clock.mono().plus(STORE_ANSWERS_WITHIN);
-        tokio::select! {
-            biased;
-            facts = self.request(|reply| Request::Read(Read::Facts(reply))) => Ok((facts?, false)),
-            () = shared.clock.sleep_until(enough) => Ok((shared.facts.clone(), true)),
-        }
-    }
-
-    /// How this scheduler is.
-    ///
-    /// It answers although the store hangs: a store that has said nothing for 1 s is `Degraded`.
-    ///
-    /// # Errors
-    /// [`CallError::Stopped`].
-    pub async fn health(&self) -> Result<Health, CallError> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Event::Health(reply))?;
-        let engine = answer.await.map_err(|_| CallError::Stopped)?;
-        let (facts, silent) = self.store_facts().await?;
-        let store = match (&facts.health, engine.trouble) {
-            (StoreHealth::Healthy, None) if silent => {
-                StoreHealth::Degraded(format!("it has not answered for {STORE_ANSWERS_WITHIN:?}"))
-            }
-            // What the engine has met says more than that all is well again by now.
-            (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
-            (health, _) => health.clone(),
-        };
-        let shared = self.shared();
-        Ok(Health {
-            store,
-            facts,
-            running: engine.running,
-            ready: engine.ready,
-            no_handler: engine.no_handler,
-            zombies: engine.zombies,
-            suspects: engine.suspects,
-            alone: engine.alone,
-            blocked_since: engine.blocked_since,
-            queue_depth: shared.requests.depth(),
-            callers_waiting: shared.room.waiting(),
-            held_settles: shared.figures.held.load(Ordering::Relaxed),
-        })
     }
 
     /// Stops in order: claims nothing more, tells running bodies to stop, waits `grace`, gives their attempts back, and
@@ -414,7 +332,7 @@ impl TaskScheduler {
         answer.await.unwrap_or(Err(Refusal::Stopped))
     }
 
-    fn tell(&self, event: Event) -> Result<(), CallError> {
+    pub(crate) fn tell(&self, event: Event) -> Result<(), CallError> {
         if self.shared().has_ended() {
             return Err(CallError::Stopped);
         }
@@ -445,6 +363,15 @@ pub enum WorkRef {
     Work(WorkId),
     /// What bears this task id.
     TaskId(String),
+}
+
+impl From<WorkRef> for Target {
+    fn from(work: WorkRef) -> Self {
+        match work {
+            WorkRef::Work(id) => Self::Work(id),
+            WorkRef::TaskId(id) => Self::TaskId(id),
+        }
+    }
 }
 
 impl From<WorkId> for WorkRef {

@@ -6,7 +6,6 @@ use std::future::Future;
 
 use tokio::sync::oneshot;
 
-use crate::engine::executor::Executor;
 use crate::error::ScheduleError;
 use crate::options::RunOn;
 use crate::schedule::Wait;

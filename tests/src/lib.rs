@@ -7,3 +7,4 @@ pub mod deadline;
 pub mod kernel;
 pub mod netns;
 pub mod sim;
+pub mod still;

@@ -70,7 +70,9 @@ fn known() -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut known = BTreeMap::new();
     for (letter, places) in PLACES {
         let mut files = Vec::new();
-        places.iter().for_each(|place| sources(&root().join(place), &mut files));
+        for place in places {
+            sources(&root().join(place), &mut files);
+        }
         assert!(!files.is_empty(), "there are sources in {places:?}");
         let tests = files.iter().flat_map(|file| tests_in(&fs::read_to_string(file).unwrap())).collect();
         known.insert(letter, tests);

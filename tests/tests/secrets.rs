@@ -307,7 +307,7 @@ fn fault_68_what_passes_between_engine_and_store_shows_lengths_alone() {
     let mut claimed: Vec<Claimed> = Vec::new();
     store
         .write(&mut |verbs| {
-            verbs.enqueue(&[work.clone()], now).unwrap();
+            verbs.enqueue(std::slice::from_ref(&work), now).unwrap();
             let lanes = vec![pushe_tasks::store::LaneId(1)];
             let grants = vec![Grant { permits: 1, lanes }];
             claimed =

@@ -33,11 +33,13 @@ mod claim;
 mod enqueue;
 mod look;
 mod model;
+mod pause;
 mod periodic;
 mod policy;
 mod progress;
 mod prune;
 mod release;
+mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
@@ -166,6 +168,32 @@ macro_rules! __conformance_cases {
                 s9_1_a_task_id_names_all_that_bears_it
                 s9_1_a_cancel_of_a_task_id_releases_nothing_of_it
                 s9_1_what_is_unknown_is_not_cancelled
+            }
+            pause {
+                s9_1_paused_work_does_not_start
+                s9_1_a_task_is_paused_apart_from_all
+                s9_1_pauses_hold_over_restarts
+                s9_1_running_work_goes_on_and_delays_run_out
+                s9_1_nothing_starts_at_once_while_paused
+                s9_1_a_paused_suspect_holds_nobody_up
+                s9_1_only_a_change_of_what_is_paused_is_told
+            }
+            requeue {
+                s1_16_failed_work_is_enqueued_anew
+                s1_16_an_id_is_taken_again_or_is_busy
+                s1_16_dependents_of_an_id_are_not_revived
+                s1_15_quarantined_work_is_enqueued_anew
+                s1_15_an_id_that_was_taken_over_is_busy
+                s1_15_behind_appended_work_it_stands_last
+                s1_15_discarded_work_has_failed
+                s1_15_only_failed_and_quarantined_work_is_requeued
+                s1_16_a_body_that_lives_is_waited_for
+                s1_16_periodic_work_goes_on_at_its_slot
+                s1_7_what_had_expired_expires_no_more
+                s9_1_retry_now_ends_a_back_off
+                s9_1_retry_now_ends_the_delay_of_blocked_work
+                s9_1_retry_now_gives_periodic_work_a_run
+                s9_1_only_waiting_work_is_tried_at_once
             }
             rescue {
                 s1_12_orphans_are_enqueued_again

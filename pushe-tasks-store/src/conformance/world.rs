@@ -8,6 +8,7 @@ use crate::change::Changes;
 use crate::conformance::Harness;
 use crate::error::VerbError;
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::pause::PauseScope;
 use crate::record::{Blocked, Filed};
 use crate::spec::{Envelope, StoredOptions};
 use crate::state::{AttemptEnd, Reason, WorkState};
@@ -209,6 +210,34 @@ impl World {
 
     pub(crate) fn cancel_work(&mut self, work: WorkId) -> Vec<Moved> {
         self.cancel(&Target::Work(work))
+    }
+
+    pub(crate) fn try_requeue(&mut self, work: WorkId) -> Result<bool, VerbError> {
+        let now = self.now;
+        self.write(|tx| tx.requeue(work, now))
+    }
+
+    pub(crate) fn requeue(&mut self, work: WorkId) {
+        assert_eq!(self.try_requeue(work), Ok(true), "the piece is requeued");
+    }
+
+    pub(crate) fn discard(&mut self, work: WorkId) -> Result<bool, VerbError> {
+        let now = self.now;
+        self.write(|tx| tx.discard(work, now))
+    }
+
+    pub(crate) fn retry_now(&mut self, target: &Target) -> Result<Vec<WorkId>, VerbError> {
+        let now = self.now;
+        self.write(|tx| tx.retry_now(target, now))
+    }
+
+    pub(crate) fn pause(&mut self, scope: &PauseScope) {
+        let now = self.now;
+        self.write(|tx| tx.pause(scope, now)).expect("the pause is carried out");
+    }
+
+    pub(crate) fn resume(&mut self, scope: &PauseScope) {
+        self.write(|tx| tx.resume(scope)).expect("the resume is carried out");
     }
 
     pub(crate) fn rescue_with(&mut self, boot: Option<[u8; 16]>) -> Rescued {

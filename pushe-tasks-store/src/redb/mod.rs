@@ -17,6 +17,8 @@ mod os;
 mod overlay;
 mod owner;
 mod pages;
+mod salvage;
+mod search;
 #[cfg(any(test, feature = "sim"))]
 mod sim_disk;
 mod supervise;
@@ -54,6 +56,7 @@ pub use file::StoreFile;
 pub use medium::{Guarded, Medium};
 pub use options::{Directory, Durability, Exclusion, Integrity, OnDamage, Opening, StoreOptions};
 pub use owner::Owner;
+pub use salvage::salvage;
 #[cfg(any(test, feature = "sim"))]
 pub use sim_disk::{Call, Effect, Fault, Lasts, Locks, SimDisk};
 pub use verify::verify;

@@ -104,6 +104,18 @@ impl<'a> Pages<'a> {
         (found, whole)
     }
 
+    /// What could be lists of tables, wherever in the file they stand. No checksum vouches for them.
+    pub(super) fn stray_lists(&self) -> impl Iterator<Item = Vec<TableRoot>> {
+        let read = |at| {
+            let mut page = [0; 4096];
+            self.disk.read(at, &mut page).ok()?;
+            let Some(Node::Leaf(leaf)) = Node::read(&page) else { return None };
+            let roots = leaf.pairs.iter().map(|(key, value)| TableRoot::read(key, value, false));
+            roots.collect::<Option<Vec<_>>>().filter(|roots| !roots.is_empty())
+        };
+        (PAGE..self.len).step_by(4096).filter_map(read)
+    }
+
     /// Visits a table, in the order of its keys.
     pub(super) fn walk(&self, table: &TableRoot, visit: &mut dyn FnMut(Item<'_>)) {
         self.walk_from(table.root, table.sure, visit);

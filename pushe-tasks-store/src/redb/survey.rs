@@ -1,6 +1,7 @@
 //! What can be read of a store's file, entry by entry, without redb and without changing it.
 //!
-//! Invariant: an entry is taken from the commit before the last only where the last one cannot be read.
+//! Invariant: an entry is taken from the commit before the last only where the last one cannot be read, and from an earlier
+//! one only where neither leads to any table.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use super::app::PREFIX;
 use super::inspect::{Found, Locked, Refusal};
 use super::medium::Medium;
 use super::pages::{Commit, Item, Pages, TableRoot};
+use super::search;
 use super::tables::name_of;
 use crate::error::OpenError;
 use crate::problem::Problem;
@@ -40,8 +42,11 @@ impl Source {
             return Err(refuse("it is empty; name a store's file"));
         }
         let handle: Arc<dyn StorageBackend> = medium.handle().map_err(failed)?.into();
-        if found == Found::Foreign && Pages::open(&*handle).map_err(failed)?.commits.is_empty() {
-            return Err(refuse("it is a file of another kind; name a store's file"));
+        if found == Found::Foreign {
+            let pages = Pages::open(&*handle).map_err(failed)?;
+            if pages.commits.is_empty() && search::lists(&pages).is_empty() {
+                return Err(refuse("it is a file of another kind; name a store's file"));
+            }
         }
         Ok(Self { handle, _locked: locked })
     }
@@ -66,7 +71,25 @@ impl<'a> Survey<'a> {
             }
             views.push(tables);
         }
+        if views.iter().all(Vec::is_empty)
+            && let [newest, ..] = &mut search::lists(&pages)[..]
+        {
+            problems.push(Problem::new(
+                "file",
+                None,
+                format!(
+                    "nothing leads to any table; the newest list of tables that is left, of commit {}, is looked at",
+                    newest.commit
+                ),
+            ));
+            views = vec![std::mem::take(&mut newest.tables)];
+        }
         Ok(Self { pages, views })
+    }
+
+    /// Whether nothing leads to any table.
+    pub(super) fn is_blind(&self) -> bool {
+        self.views.iter().all(Vec::is_empty)
     }
 
     /// The names of the application's tables.

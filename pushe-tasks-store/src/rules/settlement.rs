@@ -167,6 +167,11 @@ pub(crate) fn set_aside(record: &mut WorkRecord, reason: Reason) {
     record.reason = Some(reason);
 }
 
+/// Ends a record that was set aside, with the reason for which it was (S1.15).
+pub(crate) fn discard(record: &mut WorkRecord, now: WallTime) {
+    finish(record, WorkState::Failed, record.reason, now);
+}
+
 /// Whether `cancel` takes this piece; Quarantined work is ended by `discard` alone.
 pub(crate) const fn is_cancellable(state: WorkState) -> bool {
     matches!(state, WorkState::Enqueued | WorkState::Blocked | WorkState::Running)

@@ -114,6 +114,40 @@ pub(crate) fn override_next(record: &mut WorkRecord, at: Option<WallTime>, now: 
     }
 }
 
+/// Lets waiting work start as soon as nothing else keeps it (S9.1): its delay and back-off are over. Periodic work that waits
+/// for a slot has its next run now.
+pub(crate) fn at_once(record: &mut WorkRecord, now: WallTime) {
+    if record.period.as_ref().is_some_and(|period| period.began.is_none()) {
+        return override_next(record, Some(now), now);
+    }
+    (record.due, record.wait) = (record.due.min(now), Duration::ZERO);
+    if record.state == WorkState::Enqueued {
+        file(record, now);
+    }
+}
+
+/// Enqueues failed or quarantined work anew (S1.15, S1.16): with attempts of a new generation, and at once, or, of periodic
+/// work, at the slot that it stood at.
+pub(crate) fn requeue(record: &mut WorkRecord, blocked: Option<Blocked>, now: WallTime) {
+    record.generation = record.generation.saturating_add(1);
+    (record.retries, record.snoozes, record.returned, record.interruptions) = (0, 0, 0, 0);
+    (record.alone, record.ousted) = (false, false);
+    (record.reason, record.progress, record.finished_at) = (None, None, None);
+    record.prune_at = WallTime::MAX;
+    (record.due, record.wait) = (now, Duration::ZERO);
+    if let Some(period) = record.period.as_deref_mut() {
+        (period.began, period.overridden, period.asked, period.failed) = (None, None, false, 0);
+        record.due = period.at;
+    }
+    record.blocked = blocked;
+    if blocked.is_some() {
+        record.state = WorkState::Blocked;
+    } else {
+        record.state = WorkState::Enqueued;
+        file(record, now);
+    }
+}
+
 /// Makes a wait by duration as long as it was to be, where the clock was set back; `every` is the period of work that has
 /// one. A slot moves only where the wait has grown by more than a period, and the grid moves with it (S8.1). Answers
 /// whether it has moved.

@@ -25,7 +25,7 @@ pub(super) fn set_aside<T: TablesMut>(
 }
 
 /// The hash of the task id of a piece without a readable record: from its spec, else from the id index, whole.
-fn hash_of<T: Tables>(tables: &T, work: WorkId) -> Result<Option<u64>, TableError> {
+pub(super) fn hash_of<T: Tables>(tables: &T, work: WorkId) -> Result<Option<u64>, TableError> {
     if let Ok(spec) = rows::spec(tables, work)? {
         return Ok(spec.task_id.as_deref().map(id_hash));
     }
@@ -186,6 +186,37 @@ mod tests {
         assert_eq!(refused, Err(VerbError::Damaged(Damage::Checksum)));
         let cancelled = write(&mut store, |tx| tx.cancel(&Target::TaskId("a".to_owned()), NOW).unwrap());
         assert_eq!(cancelled.iter().map(|moved| moved.attempt.work).collect::<Vec<_>>(), [id(2)]);
+    }
+
+    #[test]
+    fn s1_15_a_damaged_record_is_discarded_wherever_it_stands() {
+        // Its error text, its payload, and its place in the order are of three kinds of rows: none of them is left over.
+        for found in [false, true] {
+            for bend_spec in [false, true] {
+                let mut store = store(2);
+                let attempts = claim(&mut store);
+                let again = Settlement::Retry {
+                    end: crate::AttemptEnd::Retried,
+                    error: "boom".to_owned(),
+                    after: Duration::ZERO,
+                };
+                let settle = Settle { attempt: attempts[0], at: NOW, settlement: again, body: Body::Ended };
+                write(&mut store, |tx| tx.settle(std::slice::from_ref(&settle)).unwrap());
+                store.bend(Table::Records, id(1).as_bytes());
+                if bend_spec {
+                    store.bend(Table::Specs, id(1).as_bytes());
+                }
+                if found {
+                    assert_eq!(works(&claim(&mut store)), []);
+                }
+                assert_eq!(write(&mut store, |tx| tx.discard(id(1), NOW)), Ok(true));
+                assert_eq!(stands(&mut store, 1), (WorkState::Failed, Some(Reason::Record)));
+                assert_eq!(works(&claim(&mut store)), [id(2)], "what stood behind it goes on");
+                let week = NOW.plus(Duration::from_secs(7 * 24 * 3600));
+                assert_eq!(write(&mut store, |tx| tx.prune(week, 9)), Ok(1));
+                assert_eq!(read(&mut store, |look| look.get(id(1)).unwrap()), None);
+            }
+        }
     }
 
     #[test]

@@ -164,6 +164,7 @@ fn enqueue_one<T: TablesMut>(
         Choice::Replace { cancel: old, interruptions } => {
             place.interruptions = interruptions;
             replace(tx, &old, now)?;
+            oust(tx, &held)?;
             if old.is_empty() { How::New } else { How::Replaced(old) }
         }
     };
@@ -216,6 +217,16 @@ fn replace<T: TablesMut>(
                 continue;
             }
             cancel::one(tx, record, Reason::Replaced, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that set aside work has lost its id: it will not take it again while other work bears it.
+fn oust<T: TablesMut>(tx: &mut Transaction<'_, T>, held: &[policy::Holder]) -> Result<(), TableError> {
+    for holder in held.iter().filter(|holder| holder.state == WorkState::Quarantined) {
+        if let Some(Ok(record)) = crate::rows::record(tx.tables, holder.id)? {
+            tx.save(&WorkRecord { ousted: true, ..record })?;
         }
     }
     Ok(())

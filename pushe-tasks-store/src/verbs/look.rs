@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use crate::error::VerbError;
 use crate::id::{LaneId, WorkId};
 use crate::index::{class, due_of, id_hash, id_range, work_key};
+use crate::pause::Paused;
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::state::{Reason, WorkState};
@@ -115,6 +116,10 @@ impl<T: Tables> Look for Snapshot<'_, T> {
         Ok(lanes
             .map(|(id, state)| LaneView { id: *id, lane: state.lane.clone(), ready: state.ready })
             .collect())
+    }
+
+    fn paused(&self) -> Result<Paused, VerbError> {
+        Ok(self.volatile.paused().clone())
     }
 
     fn next_due(&self) -> Result<Option<WallTime>, VerbError> {

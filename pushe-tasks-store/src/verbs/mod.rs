@@ -11,10 +11,12 @@ mod enqueue;
 mod look;
 mod merge;
 mod over_tables;
+mod pause;
 mod policy;
 mod progress;
 mod prune;
 mod release;
+mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
@@ -31,6 +33,7 @@ pub use types::{
 use crate::change::Changes;
 use crate::error::{StoreError, VerbError};
 use crate::id::{Attempt, WorkId};
+use crate::pause::{PauseScope, Paused};
 use crate::time::WallTime;
 
 /// One durable store, owned by one writer.
@@ -129,6 +132,28 @@ pub trait Verbs: Look {
         now: WallTime,
     ) -> Result<Vec<WorkId>, VerbError>;
 
+    /// Enqueues failed or quarantined work anew (S1.15, S1.16); answers whether there is such a piece.
+    ///
+    /// It starts a new generation with its attempts, crashes and `expires` forgotten; its history stays. It takes its task id
+    /// again, or answers `IdBusy`. Quarantined work behind which other work was appended goes to the end of that queue.
+    fn requeue(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError>;
+
+    /// Ends quarantined work as Failed, with the reason for which it was set aside (S1.15); answers whether there is such a
+    /// piece. Where its record does not read back, what else hangs on it is given up, but for its payload.
+    fn discard(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError>;
+
+    /// Ends the delay or back-off of waiting work (S9.1); answers the pieces that the target names and that wait.
+    ///
+    /// Periodic work that waits for its slot has its next run now, as by `override_next`.
+    fn retry_now(&mut self, target: &Target, now: WallTime) -> Result<Vec<WorkId>, VerbError>;
+
+    /// Keeps work from starting, until `resume` (S9.1): no claim takes work of these tasks, though it falls due and expires as
+    /// ever. Bodies that run go on. It holds over restarts.
+    fn pause(&mut self, scope: &PauseScope, now: WallTime) -> Result<(), VerbError>;
+
+    /// Lets work start again. All work is paused and resumed apart from single tasks.
+    fn resume(&mut self, scope: &PauseScope) -> Result<(), VerbError>;
+
     /// Makes every wait by duration as long as it was to be, after the clock was set back (S8.1); answers how many moved.
     ///
     /// Times that name a moment of the wall clock stay. A slot of a period moves only where its wait has grown by more than
@@ -164,6 +189,9 @@ pub trait Look {
 
     /// All lanes, with how many pieces are ready in each.
     fn lanes(&self) -> Result<Vec<LaneView>, VerbError>;
+
+    /// What is paused.
+    fn paused(&self) -> Result<Paused, VerbError>;
 
     /// When the first delayed piece falls due.
     fn next_due(&self) -> Result<Option<WallTime>, VerbError>;

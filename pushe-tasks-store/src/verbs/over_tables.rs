@@ -2,6 +2,7 @@
 
 use crate::error::VerbError;
 use crate::id::{Attempt, WorkId};
+use crate::pause::{PauseScope, Paused};
 use crate::tables::TablesMut;
 use crate::time::WallTime;
 use crate::transaction::Transaction;
@@ -10,7 +11,7 @@ use crate::verbs::{
     Answers, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, RescueRequest, Rescued,
     Settle, Settled, Target, Verbs, WorkView,
 };
-use crate::verbs::{cancel, claim, enqueue, progress, prune, release, rescue, settle, waits};
+use crate::verbs::{cancel, claim, enqueue, pause, progress, prune, release, requeue, rescue, settle, waits};
 
 impl<T: TablesMut> Verbs for Transaction<'_, T> {
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError> {
@@ -22,13 +23,15 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
     }
 
     fn enqueue_and_claim(&mut self, calls: &[&[NewWork]], request: &ClaimRequest) -> (Answers, Vec<Claimed>) {
-        let mut at_once = AtOnce::of(request);
+        let request = pause::without_paused(self.volatile, request);
+        let mut at_once = AtOnce::of(&request);
         let answers = enqueue::enqueue_each(self, calls, request.now, &mut at_once);
         (answers, at_once.into_claimed())
     }
 
     fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, VerbError> {
-        self.verb(|tx| claim::claim(tx, request))
+        let request = pause::without_paused(self.volatile, request);
+        self.verb(|tx| claim::claim(tx, &request))
     }
 
     fn settle(&mut self, batch: &[Settle]) -> Result<Vec<Settled>, VerbError> {
@@ -50,6 +53,26 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
         now: WallTime,
     ) -> Result<Vec<WorkId>, VerbError> {
         self.verb(|tx| waits::override_next(tx, target, at, now))
+    }
+
+    fn requeue(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError> {
+        self.verb(|tx| requeue::requeue(tx, work, now))
+    }
+
+    fn discard(&mut self, work: WorkId, now: WallTime) -> Result<bool, VerbError> {
+        self.verb(|tx| requeue::discard(tx, work, now))
+    }
+
+    fn retry_now(&mut self, target: &Target, now: WallTime) -> Result<Vec<WorkId>, VerbError> {
+        self.verb(|tx| waits::retry_now(tx, target, now))
+    }
+
+    fn pause(&mut self, scope: &PauseScope, now: WallTime) -> Result<(), VerbError> {
+        self.verb(|tx| pause::pause(tx, scope, now))
+    }
+
+    fn resume(&mut self, scope: &PauseScope) -> Result<(), VerbError> {
+        self.verb(|tx| pause::resume(tx, scope))
     }
 
     fn clamp(&mut self, now: WallTime) -> Result<usize, VerbError> {
@@ -92,6 +115,10 @@ impl<T: TablesMut> Look for Transaction<'_, T> {
 
     fn lanes(&self) -> Result<Vec<LaneView>, VerbError> {
         self.look().lanes()
+    }
+
+    fn paused(&self) -> Result<Paused, VerbError> {
+        self.look().paused()
     }
 
     fn next_due(&self) -> Result<Option<WallTime>, VerbError> {

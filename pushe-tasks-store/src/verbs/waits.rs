@@ -40,6 +40,38 @@ pub(super) fn override_next<T: TablesMut>(
     Ok(moved)
 }
 
+/// Ends delays and back-offs (S9.1).
+pub(super) fn retry_now<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    target: &Target,
+    now: WallTime,
+) -> Result<Vec<WorkId>, VerbError> {
+    let (works, alone) = match target {
+        Target::Work(id) => (vec![*id], true),
+        Target::TaskId(task_id) => (bearers(tx, task_id)?, false),
+    };
+    let mut moved = Vec::new();
+    for id in works {
+        let mut record = match rows::record(tx.tables, id)? {
+            Some(Ok(record)) => record,
+            Some(Err(damage)) if alone => return Err(VerbError::Damaged(damage)),
+            _ => continue,
+        };
+        match record.state {
+            WorkState::Enqueued | WorkState::Blocked => {}
+            state if alone => return Err(VerbError::WrongState { state, only: ONLY_WAITING }),
+            _ => continue,
+        }
+        let stood = Stood::of(&record);
+        start::at_once(&mut record, now);
+        tx.shift(&stood, &record)?;
+        moved.push(id);
+    }
+    Ok(moved)
+}
+
+const ONLY_WAITING: &str = "only work that waits can be tried at once, and what has failed is requeued";
+
 fn set_next<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     mut record: WorkRecord,

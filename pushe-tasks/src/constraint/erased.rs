@@ -1,7 +1,7 @@
 //! Constraints and sources without their types, as the dispatcher holds them.
 //!
 //! Invariant: two keys are equal exactly when one monitor serves both, so a reading reaches every constraint that
-//! looks at it and no other.
+//! looks at it and no other. No method of a constraint that panics gets further than this file.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::{Answer, Constraint, Damping, Reading, Source, Verdict, monitor};
 use crate::clock::{Clock, WallTime};
-use crate::contain::{guarded, panic_text, tell};
+use crate::contain;
 
 /// A boxed future, as object-safe traits return it.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -142,27 +142,9 @@ impl<C: Constraint> Typed<C> {
         let key = SourceKey::new::<C::Source>(constraint.key());
         Self { constraint, key, answer }
     }
-}
 
-impl<C: Constraint> ErasedConstraint for Typed<C> {
-    fn kind(&self) -> &str {
-        C::KIND
-    }
-
-    fn describe(&self) -> Cow<'static, str> {
-        or(Cow::Borrowed(C::KIND), || self.constraint.describe())
-    }
-
-    fn damping(&self) -> Damping {
-        or(Damping::NONE, || self.constraint.damping())
-    }
-
-    fn source(&self) -> Option<&SourceKey> {
-        Some(&self.key)
-    }
-
-    fn check(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
-        let judged = guarded(|| match reading {
+    fn judge(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
+        match reading {
             ErasedReading::Known(state) => {
                 let state =
                     (&**state as &dyn Any).downcast_ref().expect("a reading reaches its own constraints");
@@ -173,26 +155,42 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
                 None => self.constraint.unknown(why),
             },
             ErasedReading::Lost(why) => Verdict::hold(why.clone()),
-        });
-        judged.unwrap_or_else(|panic| {
-            let why = panic_text(panic);
-            tell!(error, kind = C::KIND, why, "a constraint panicked; its work is held");
-            Verdict::hold(format!("its judgement panicked: {why}"))
-        })
+        }
     }
 }
 
-/// What the user's code answers, or this where it panics.
-fn or<T>(instead: T, ask: impl FnOnce() -> T) -> T {
-    guarded(ask).unwrap_or_else(|panic| {
-        drop(panic_text(panic));
-        instead
-    })
+/// What user code answers, or the text of its panic: the thread that asks serves all work.
+pub(super) fn guarded<T>(ask: impl FnOnce() -> T) -> Result<T, String> {
+    contain::guarded(ask).map_err(contain::panic_text)
 }
 
 /// What a state says of itself.
 pub(crate) fn shown(state: &dyn AnyState) -> String {
-    or("a state whose `Debug` panics".to_owned(), || format!("{state:?}"))
+    guarded(|| format!("{state:?}")).unwrap_or_else(|_| "a state whose `Debug` panics".to_owned())
+}
+
+impl<C: Constraint> ErasedConstraint for Typed<C> {
+    fn kind(&self) -> &str {
+        C::KIND
+    }
+
+    fn describe(&self) -> Cow<'static, str> {
+        guarded(|| self.constraint.describe()).unwrap_or(Cow::Borrowed(C::KIND))
+    }
+
+    fn damping(&self) -> Damping {
+        // What breaks here is stopped as if nothing were said about it: by the defaults.
+        guarded(|| self.constraint.damping()).unwrap_or(Damping::DEFAULT)
+    }
+
+    fn source(&self) -> Option<&SourceKey> {
+        Some(&self.key)
+    }
+
+    fn check(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
+        guarded(|| self.judge(reading, now))
+            .unwrap_or_else(|panic| Verdict::hold(format!("its check panicked: {panic}")))
+    }
 }
 
 /// A constraint that nothing can meet in this process, and why.

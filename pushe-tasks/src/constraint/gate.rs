@@ -121,6 +121,14 @@ impl Gate {
         self.state(now) == GateState::Open
     }
 
+    /// When it opens if nothing changes, while it waits for the end of its rise.
+    pub(crate) fn opens_at(&self, now: MonoTime) -> Option<MonoTime> {
+        match &self.said {
+            Said::Met { opens_at, .. } => Some(*opens_at).filter(|at| *at > now),
+            _ => None,
+        }
+    }
+
     /// Whether it has ever been closed by a verdict, and not only for want of one.
     pub(crate) fn has_held(&self) -> bool {
         self.has_held

@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, OnLost, Reason, Settle, Settlement, WorkId, WorkState,
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement,
 };
-use tokio::sync::oneshot;
 
 use super::conditions::Conditions;
+use super::contention::Contention;
 use super::credit::{CreditUpdate, Turn};
+use super::endings::Endings;
 use super::executor::Executor;
 use super::isolation::Isolation;
 use super::lanes::Lanes;
+use super::listeners::Listeners;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
 use super::settlement::settlement;
@@ -33,6 +35,7 @@ use super::watchdog::Watchdog;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
 use crate::contain::{guarded, panic_text, tell};
+use crate::event::LifecycleEvent;
 use crate::random::unit;
 
 /// At most this many finished records are pruned in one transaction.
@@ -41,15 +44,19 @@ const PRUNE_BATCH: usize = 500;
 /// The owner of timers, lanes and permits.
 pub(crate) struct Dispatcher {
     pub(super) shared: Arc<Shared>,
-    pub(super) executor: Box<dyn Executor>,
+    pub(super) executor: Arc<dyn Executor>,
     pub(super) tasks: Vec<TaskState>,
     pub(super) lanes: Lanes,
     pub(super) conditions: Conditions,
     pub(super) live: LiveAttempts,
-    graces: Graces,
+    pub(super) graces: Graces,
     /// Bodies that hold a permit now, and the most that may.
     pub(super) running: u64,
     pub(super) max_running: u64,
+    /// Since when there has been more work than places for bodies; written when credit is granted.
+    pub(super) crowd: Contention,
+    /// When it was made.
+    pub(super) began: MonoTime,
     /// Claims that it has been told of.
     pub(super) seen: u64,
     /// When the first delayed piece falls due and the first finished record may be pruned; written by commits, cleared
@@ -58,7 +65,10 @@ pub(crate) struct Dispatcher {
     next_prune: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
     pub(super) checking: BTreeMap<Attempt, Claimed>,
-    waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    /// Who waits for what becomes of work.
+    pub(super) listeners: Listeners,
+    /// Who waits for bodies to end.
+    endings: Endings,
     /// What keeps the store from working, and when it is tried again.
     pub(super) trouble: Option<Trouble>,
     pub(super) stopping: Option<Stopping>,
@@ -66,6 +76,8 @@ pub(crate) struct Dispatcher {
     pub(super) isolation: Isolation,
     /// Ready pieces that run alone; written by commits.
     pub(super) suspects: u64,
+    /// What is paused; written by commits, kept by the store, which lets none of it be claimed.
+    pub(super) paused: Paused,
     /// What leaves at the end of the step.
     pub(super) outbox: Vec<Request>,
     /// Whether lanes or gates have changed, so that every account has to be looked at.
@@ -82,6 +94,9 @@ pub(crate) struct Dispatcher {
     watch: ClockWatch,
     /// Whether the runtime of the bodies polls them.
     pub(super) watchdog: Watchdog,
+    /// The most claims in total that a test lets it make.
+    #[cfg(feature = "testing")]
+    pub(crate) allowed: Option<u64>,
     inbox: Vec<Event>,
 }
 
@@ -97,7 +112,7 @@ pub(crate) struct Wake {
 impl Dispatcher {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        executor: Box<dyn Executor>,
+        executor: Arc<dyn Executor>,
         kinds: Arc<ConstraintKinds>,
         max_running: u64,
         stop_grace: Duration,
@@ -106,7 +121,8 @@ impl Dispatcher {
         let tasks =
             shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
         let conditions = Conditions::new(kinds, Arc::clone(&shared.clock), Arc::clone(&shared.events));
-        let watch = ClockWatch::new(shared.clock.mono(), shared.clock.wall());
+        let began = shared.clock.mono();
+        let watch = ClockWatch::new(began, shared.clock.wall());
         Self {
             shared,
             executor,
@@ -117,15 +133,19 @@ impl Dispatcher {
             graces: Graces { stop: stop_grace, give_up: Duration::from_secs(1) },
             running: 0,
             max_running,
+            crowd: Contention::default(),
+            began,
             seen: 0,
             next_due: None,
             next_prune: None,
             checking: BTreeMap::new(),
-            waiters: BTreeMap::new(),
+            listeners: Listeners::default(),
+            endings: Endings::default(),
             trouble: None,
             stopping: None,
             isolation: Isolation::new(suspect_window),
             suspects: 0,
+            paused: Paused::default(),
             outbox: Vec::new(),
             lanes_changed: true,
             spread: SPREAD,
@@ -134,6 +154,8 @@ impl Dispatcher {
             told_turn: Turn::default(),
             watch,
             watchdog: Watchdog::default(),
+            #[cfg(feature = "testing")]
+            allowed: None,
             inbox: Vec::new(),
         }
     }
@@ -171,15 +193,19 @@ impl Dispatcher {
         if self.watch.look(mono, wall) {
             tell!(warn, "the clock was set back; waits keep their length");
             self.outbox.push(Request::Write(Write::Clamp));
+            self.conditions.clock_was_set_back();
+            self.lanes_changed = true;
         }
         self.do_what_is_due(mono, wall);
         self.grant(mono);
+        self.endings.look(&self.live);
         self.finish_if_idle();
         self.send();
         if self.shared.has_ended() {
             // Whoever still waits for an answer learns that none comes.
             self.shared.events.close();
-            self.waiters.clear();
+            self.listeners.close();
+            self.endings = Endings::default();
         }
         self.wake()
     }
@@ -206,22 +232,21 @@ impl Dispatcher {
             }
             Event::Alive => self.bodies_answered(),
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
-            Event::Wait(id, reply) => {
-                let waiters = self.waiters.entry(id).or_default();
-                waiters.retain(|waiter| !waiter.is_closed());
-                waiters.push(reply);
-            }
+            Event::Bodies(works, reply) => self.endings.add(works, reply),
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
             Event::Health(reply) => drop(reply.send(self.health())),
             Event::Shutdown(grace, reply) => self.shut_down(grace, Some(reply)),
             Event::Abandon => self.shut_down(Duration::ZERO, None),
+            #[cfg(feature = "testing")]
+            Event::Allow(starts) => self.allowed = Some(self.seen + starts),
             Event::StopRecorded => self.stop_recorded(),
             Event::WriterEnded => self.writer_ended(),
+            other => self.listen(other),
         }
     }
 
     fn committed(&mut self, changes: Changes, claimed: Vec<Claimed>) {
-        self.trouble = None;
+        self.store_works();
         for (id, lane) in changes.new_lanes {
             if self.lanes.get(id).is_some() {
                 continue;
@@ -245,26 +270,17 @@ impl Dispatcher {
             }
         }
         self.suspects = changes.suspects;
+        if let Some(paused) = changes.paused {
+            self.paused = paused;
+        }
         self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
         for moved in changes.moves {
-            if moved.to.is_finished() || moved.to == WorkState::Quarantined {
-                self.finished(moved.attempt, moved.to, moved.from, moved.reason);
-            }
+            self.moved(&moved);
         }
         for claim in claimed {
             self.start(claim);
-        }
-    }
-
-    /// Tells waiters, and a body whose work was finished by somebody else.
-    fn finished(&mut self, attempt: Attempt, to: WorkState, from: Option<WorkState>, reason: Option<Reason>) {
-        for waiter in self.waiters.remove(&attempt.work).unwrap_or_default() {
-            let _ = waiter.send(to);
-        }
-        if from == Some(WorkState::Running) && to == WorkState::Cancelled {
-            self.ask_to_stop(attempt, reason.unwrap_or(Reason::Cancelled), self.graces.stop);
         }
     }
 
@@ -276,17 +292,27 @@ impl Dispatcher {
             return self.outbox.push(Request::Write(Write::Release(attempt)));
         }
         self.free(&live);
+        let wanted = self.listeners.want_output(attempt.work);
+        let output = match &ended {
+            Ended::Success(output) if wanted => output.clone(),
+            _ => None,
+        };
         let settlement = self.judge(&live, ended);
+        if wanted {
+            self.listeners.note_period(attempt, output, &settlement);
+        }
         self.settle(attempt, settlement, Body::Ended);
     }
 
     pub(super) fn judge(&self, live: &Live, ended: Ended) -> Settlement {
         let chance = unit(self.shared.randomness.bits());
         let settled = settlement(ended, live.signal.reason(), &live.options, live.retries, chance);
-        match &live.run {
+        let settled = match &live.run {
             Some(run) => run.settlement(settled, self.shared.clock.wall()),
             None => settled,
-        }
+        };
+        self.warn_of_returns(live, &settled);
+        settled
     }
 
     pub(super) fn settle(&mut self, attempt: Attempt, settlement: Settlement, body: Body) {
@@ -309,6 +335,7 @@ impl Dispatcher {
         match live.phase {
             Phase::Running => {
                 live.signal.ask(reason);
+                self.tell_of_stop(attempt, live.task, reason);
                 self.live.enter(attempt, Phase::Asked, Some(now.plus(grace)));
             }
             // A shorter grace than the one it has been given counts.
@@ -354,8 +381,11 @@ impl Dispatcher {
     /// Settles the work of a body that does not stop, and takes its permit back.
     fn give_up(&mut self, attempt: Attempt) {
         self.live.enter(attempt, Phase::Zombie, None);
-        let Some(live) = self.live.remove(attempt) else { return };
-        tell!(warn, work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
+        let Some(mut live) = self.live.remove(attempt) else { return };
+        live.given_up = Some(self.shared.clock.mono());
+        let task = self.tasks[live.task].entry.name();
+        tell!(warn, work = %attempt.work, task, "a body does not stop");
+        self.listeners.tell(|| LifecycleEvent::GivenUp { work: attempt.work, task: Arc::from(task) });
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
         self.live.insert(attempt, live);
@@ -390,10 +420,18 @@ impl Dispatcher {
                 let lane = self.lanes.get(*id);
                 lane.is_some_and(|lane| self.conditions.all_open(&lane.conditions, now))
             };
+            let waits = |id: &LaneId| self.lanes.get(*id).is_some_and(|lane| lane.ready > 0) && is_open(id);
+            task.contention.look(task.is_full(), task.lanes.iter().any(waits), now);
             update.accounts.extend(task.new_account(now, is_open).map(|account| (index, account)));
         }
+        let waiting = self.tasks.iter().any(|task| task.contention.is_waiting());
+        self.crowd.look(self.running >= self.max_running, waiting, now);
         let free = if self.stopping.is_some() { 0 } else { self.max_running.saturating_sub(self.running) };
         update.total = self.seen + free;
+        #[cfg(feature = "testing")]
+        if let Some(allowed) = self.allowed {
+            update.total = update.total.min(allowed);
+        }
         update.turn = self.isolation.turn();
         if update.total != self.granted || update.turn != self.told_turn || !update.accounts.is_empty() {
             (self.granted, self.told_turn) = (update.total, update.turn);

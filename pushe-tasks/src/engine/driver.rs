@@ -12,15 +12,19 @@ use std::time::Duration;
 use pushe_tasks_store::{
     Changes, OpenError, RescueRequest, Rescued, Store, StoreError, StoreFacts, VerbError,
 };
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::dispatcher::Dispatcher;
+use super::executor::{Executor, TokioExecutor};
 use super::mailbox::Mailbox;
 use super::message::{Event, Request};
 use super::writer::{Writer, WriterFigures};
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::park::block_on;
+#[cfg(feature = "testing")]
+use crate::testing::life::{Life, LifeExecutor};
 
 /// What opening the store has found.
 #[derive(Debug)]
@@ -68,10 +72,40 @@ impl Drop for Farewell {
     }
 }
 
+/// Where an engine runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Host {
+    #[default]
+    Threads,
+    #[cfg(feature = "testing")]
+    Caller(Life),
+}
+
+impl Host {
+    /// Where bodies run.
+    pub(crate) fn executor(&self, runtime: Handle) -> Arc<dyn Executor> {
+        match self {
+            Self::Threads => Arc::new(TokioExecutor::new(runtime)),
+            #[cfg(feature = "testing")]
+            Self::Caller(life) => Arc::new(LifeExecutor { life: life.clone(), runtime }),
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl From<Driver> for Host {
+    fn from(driver: Driver) -> Self {
+        match driver {
+            Driver::Threads => Self::Threads,
+            Driver::Caller => Self::Caller(Life::default()),
+        }
+    }
+}
+
 /// Who drives the writer and the dispatcher of an engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "only a test chooses"))]
+#[cfg(feature = "testing")]
 pub enum Driver {
     /// A thread each, so that no body can hold them up.
     #[default]
@@ -81,7 +115,6 @@ pub enum Driver {
     ///
     /// On a current-thread runtime, with a clock, a randomness and a store that a test holds in its hand, everything that
     /// the engine does is a function of them: nothing of it depends on threads, real time or chance.
-    #[cfg(feature = "testing")]
     Caller,
 }
 
@@ -108,16 +141,16 @@ pub(crate) struct CrashRules {
 
 /// Has the store opened and its orphans rescued, and starts the writer.
 pub(crate) async fn start_writer(
-    driver: Driver,
+    host: &Host,
     seat: WriterSeat,
     open: OpenStore,
 ) -> Result<Opened, StartError> {
-    match driver {
-        Driver::Threads => spawn_writer(seat, open).await,
+    match host {
+        Host::Threads => spawn_writer(seat, open).await,
         #[cfg(feature = "testing")]
-        Driver::Caller => {
+        Host::Caller(life) => {
             let (writing, opened) = seat.open(open)?;
-            tokio::spawn(writing);
+            life.spawn(writing);
             Ok(opened)
         }
     }
@@ -165,7 +198,10 @@ fn begin(store: &mut dyn Store, seat: &WriterSeat, tenure: Tenure) -> Result<Ope
     let rescued = rescued.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
     // A new dispatcher knows no lane: it is told of all of them, and moves that it could not follow are left out.
     let mut lanes = Ok(Vec::new());
-    store.read(&mut |look| lanes = look.lanes())?;
+    store.read(&mut |look| {
+        lanes = look.lanes();
+        changes.paused = look.paused().ok();
+    })?;
     let lanes = lanes.map_err(|error| StartError::Store(StoreError::Failed(error.to_string())))?;
     changes.moves.clear();
     changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
@@ -174,12 +210,12 @@ fn begin(store: &mut dyn Store, seat: &WriterSeat, tenure: Tenure) -> Result<Ope
 }
 
 /// Starts the dispatcher.
-pub(crate) fn start_dispatcher(driver: Driver, dispatcher: Dispatcher) -> Result<(), StartError> {
-    match driver {
-        Driver::Threads => spawn_dispatcher(dispatcher),
+pub(crate) fn start_dispatcher(host: &Host, dispatcher: Dispatcher) -> Result<(), StartError> {
+    match host {
+        Host::Threads => spawn_dispatcher(dispatcher),
         #[cfg(feature = "testing")]
-        Driver::Caller => {
-            tokio::spawn(dispatcher.run());
+        Host::Caller(life) => {
+            life.spawn(dispatcher.run());
             Ok(())
         }
     }

@@ -33,6 +33,7 @@ pub(super) struct Isolation {
 #[derive(Debug)]
 struct Alone {
     attempt: Attempt,
+    since: MonoTime,
     until: MonoTime,
     passed: bool,
 }
@@ -41,6 +42,8 @@ struct Alone {
 #[derive(Debug)]
 struct Waiting {
     work: WorkId,
+    /// Since when others are held back for it, or go on.
+    since: MonoTime,
     until: MonoTime,
     /// Whether others are held back for it until then; else they go on at least until then.
     holds: bool,
@@ -52,6 +55,7 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeldFor {
     pub(super) work: WorkId,
+    pub(super) since: MonoTime,
     pub(super) until: MonoTime,
 }
 
@@ -63,7 +67,7 @@ impl Isolation {
     /// A suspect that this many crashes have found was started alone.
     pub(super) fn began(&mut self, attempt: Attempt, interruptions: u32, now: MonoTime) {
         let until = now.plus(self.doubled(interruptions.saturating_sub(2)));
-        self.alone = Some(Alone { attempt, until, passed: false });
+        self.alone = Some(Alone { attempt, since: now, until, passed: false });
         (self.waiting, self.vain) = (None, 0);
     }
 
@@ -89,7 +93,7 @@ impl Isolation {
         let outlasting: HashSet<_> = self.alone.iter().map(|alone| alone.attempt).collect();
         let holds = outlasting.is_empty();
         let until = if holds { now.plus(self.doubled(0)) } else { now };
-        self.waiting = Some(Waiting { work, until, holds, outlasting });
+        self.waiting = Some(Waiting { work, since: now, until, holds, outlasting });
     }
 
     /// Does what is due; `living` are the attempts whose bodies live.
@@ -101,10 +105,10 @@ impl Isolation {
         if waiting.holds {
             self.vain = self.vain.saturating_add(1);
             (waiting.holds, waiting.outlasting) = (false, living.collect());
-            waiting.until = now.plus(doubled(self.window, self.vain - 1));
+            (waiting.since, waiting.until) = (now, now.plus(doubled(self.window, self.vain - 1)));
         } else if waiting.outlasting.is_empty() {
             waiting.holds = true;
-            waiting.until = now.plus(doubled(self.window, self.vain));
+            (waiting.since, waiting.until) = (now, now.plus(doubled(self.window, self.vain)));
         }
     }
 
@@ -128,9 +132,9 @@ impl Isolation {
     /// The suspect for which others are held back now.
     pub(super) fn holds_others(&self) -> Option<HeldFor> {
         let alone = self.alone.as_ref().filter(|alone| !alone.passed);
-        let alone = alone.map(|alone| HeldFor { work: alone.attempt.work, until: alone.until });
+        let alone = alone.map(|it| HeldFor { work: it.attempt.work, since: it.since, until: it.until });
         let waiting = || self.waiting.as_ref().filter(|waiting| waiting.holds);
-        alone.or_else(|| waiting().map(|waiting| HeldFor { work: waiting.work, until: waiting.until }))
+        alone.or_else(|| waiting().map(|it| HeldFor { work: it.work, since: it.since, until: it.until }))
     }
 
     /// The suspect that runs within its window, or has outlasted it.
@@ -179,7 +183,10 @@ mod tests {
         isolation.began(attempt(1), 2, at(0));
         isolation.pass(at(29), std::iter::empty());
         assert_eq!(isolation.turn(), Turn::default());
-        assert_eq!(isolation.holds_others(), Some(HeldFor { work: attempt(1).work, until: at(30) }));
+        assert_eq!(
+            isolation.holds_others(),
+            Some(HeldFor { work: attempt(1).work, since: at(0), until: at(30) })
+        );
         isolation.pass(at(30), std::iter::empty());
         assert_eq!(isolation.turn(), Turn { beside: Some(attempt(1)), passes_suspects: false });
         assert_eq!((isolation.next_moment(), isolation.holds_others()), (None, None));
@@ -194,7 +201,7 @@ mod tests {
         let passes = |isolation: &Isolation| isolation.turn().passes_suspects;
         isolation.waits(Some(suspect), at(0));
         isolation.waits(Some(suspect), at(20));
-        assert_eq!(isolation.holds_others(), Some(HeldFor { work: suspect, until: at(30) }));
+        assert_eq!(isolation.holds_others(), Some(HeldFor { work: suspect, since: at(0), until: at(30) }));
         isolation.pass(at(29), [attempt(2)].into_iter());
         assert!(!passes(&isolation));
         // In vain: attempt 2 has outlasted it.
@@ -208,7 +215,7 @@ mod tests {
         isolation.pass(at(100), [attempt(3)].into_iter());
         assert_eq!(
             isolation.holds_others(),
-            Some(HeldFor { work: suspect, until: at(160) }),
+            Some(HeldFor { work: suspect, since: at(100), until: at(160) }),
             "twice as long"
         );
         isolation.began(attempt(1), 2, at(110));

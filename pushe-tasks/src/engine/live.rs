@@ -22,10 +22,14 @@ pub(super) struct Live {
     pub(super) options: StoredOptions,
     /// Attempts of the work that ended in retry before this one.
     pub(super) retries: u32,
+    /// Attempts of it in a row that were given back before this one.
+    pub(super) returned: u32,
     pub(super) claimed_at: WallTime,
     pub(super) phase: Phase,
     /// The run that it makes, of periodic work.
     pub(super) run: Option<Run>,
+    /// When its body was given up as one that nobody can stop.
+    pub(super) given_up: Option<MonoTime>,
     due: Option<MonoTime>,
 }
 
@@ -51,7 +55,19 @@ impl Live {
         retries: u32,
         claimed_at: WallTime,
     ) -> Self {
-        Self { task, lane, signal, options, retries, claimed_at, phase: Phase::Running, run: None, due: None }
+        Self {
+            task,
+            lane,
+            signal,
+            options,
+            retries,
+            returned: 0,
+            claimed_at,
+            phase: Phase::Running,
+            run: None,
+            given_up: None,
+            due: None,
+        }
     }
 }
 

@@ -5,20 +5,24 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Settle, StoreError, StoreFacts, Target,
-    VerbError, WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, PauseScope, Paused, Settle, StoreError,
+    StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::credit::CreditUpdate;
+use super::listeners::PeriodOutput;
 use super::room::Place;
 use super::second_look::SecondLook;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::erased::{ErasedReading, SourceKey};
+use crate::event::LifecycleEvent;
 use crate::explain::Standing;
 use crate::health::EngineHealth;
+use crate::info::WorkInfo;
 use crate::outcome::TaskError;
-use crate::scheduler::ShutdownReport;
+use crate::scheduler::{ShutdownReport, WorkRef};
+use crate::watch::Seen;
 
 /// Why a verb was not carried out.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -93,6 +97,11 @@ pub(crate) enum Write {
     Enqueue(Vec<NewWork>, Reply<Vec<Enqueued>>),
     Cancel(Target, Reply<Vec<Moved>>),
     OverrideNext(Target, Option<WallTime>, Reply<Vec<WorkId>>),
+    Requeue(WorkId, Reply<bool>),
+    Discard(WorkId, Reply<bool>),
+    RetryNow(Target, Reply<Vec<WorkId>>),
+    Pause(PauseScope, Reply<()>),
+    Resume(PauseScope, Reply<()>),
     /// The clock was set back.
     Clamp,
     Settle(Settle),
@@ -111,8 +120,22 @@ pub(crate) enum Read {
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
     List(Filter, Reply<Vec<WorkView>>),
+    /// Somebody is to watch it: the dispatcher answers, so that what is told follows upon what is seen here.
+    Watch(WorkRef, Reply<Option<Watching>>),
+    /// The dispatcher wants to know where it stands.
+    Again(WorkId),
+    Paused(Reply<Paused>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),
+}
+
+/// A piece that is being watched.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    /// How it stood at the beginning.
+    pub(crate) first: Box<WorkInfo>,
+    /// What it has done since.
+    pub(crate) seen: broadcast::Receiver<Seen>,
 }
 
 /// What the dispatcher is told.
@@ -133,12 +156,29 @@ pub(crate) enum Event {
     LookedAgain(Attempt, Vec<SecondLook>),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
+    /// Somebody waits for the next output of periodic work.
+    WaitForOutput(WorkId, oneshot::Sender<PeriodOutput>),
+    /// Somebody watches a piece of work, which stands like this.
+    Watch(Box<WorkView>, Reply<Option<Watching>>),
+    /// Somebody listens to everything.
+    Listen(oneshot::Sender<broadcast::Receiver<LifecycleEvent>>),
+    /// Somebody who listened for a piece of work has gone.
+    Forget(WorkId),
+    /// A report of progress is durable.
+    Progressed(Attempt),
+    /// A piece of work that somebody listens for stands like this.
+    Again(Box<WorkView>),
+    /// Somebody waits until no body of these pieces lives, or nobody can stop it; answers those that go on.
+    Bodies(Vec<WorkId>, oneshot::Sender<Vec<WorkId>>),
     /// Somebody asks what keeps a piece of work from running.
     Explain(Box<WorkView>, oneshot::Sender<Standing>),
     /// Somebody asks how the engine is.
     Health(oneshot::Sender<EngineHealth>),
     /// The engine is to stop, giving bodies this long.
     Shutdown(Duration, oneshot::Sender<ShutdownReport>),
+    /// A test lets so many more pieces start from now on.
+    #[cfg(feature = "testing")]
+    Allow(u64),
     /// The stop is on record, or cannot be: nothing more will be claimed.
     StopRecorded,
     /// The writer has carried out its last request and closed the store.
@@ -177,9 +217,18 @@ impl std::fmt::Debug for Event {
             Self::Alive => "Alive",
             Self::LookedAgain(..) => "LookedAgain",
             Self::Wait(..) => "Wait",
+            Self::WaitForOutput(..) => "WaitForOutput",
+            Self::Watch(..) => "Watch",
+            Self::Listen(_) => "Listen",
+            Self::Forget(_) => "Forget",
+            Self::Progressed(_) => "Progressed",
+            Self::Again(_) => "Again",
+            Self::Bodies(..) => "Bodies",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",
             Self::Shutdown(..) => "Shutdown",
+            #[cfg(feature = "testing")]
+            Self::Allow(_) => "Allow",
             Self::StopRecorded => "StopRecorded",
             Self::WriterEnded => "WriterEnded",
             Self::Abandon => "Abandon",

@@ -10,16 +10,20 @@
 
 mod attempt;
 mod conditions;
+mod contention;
 mod credit;
 mod dispatcher;
 mod driver;
+mod endings;
 pub(crate) mod executor;
 mod findings;
 mod isolation;
 mod lanes;
+mod listeners;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+mod monitors;
 pub(crate) mod period;
 mod report;
 pub(crate) mod room;
@@ -31,6 +35,7 @@ pub(crate) mod signal;
 pub(crate) mod spread;
 mod starting;
 mod tasks;
+mod telling;
 #[cfg(test)]
 mod traces;
 #[cfg(feature = "redb")]
@@ -45,7 +50,6 @@ pub(crate) use attempt::BodyFuture;
 pub(crate) use dispatcher::Dispatcher;
 #[cfg(feature = "testing")]
 pub use driver::Driver;
-#[cfg(not(feature = "testing"))]
-pub(crate) use driver::Driver;
-pub(crate) use driver::{CrashRules, OpenStore, WriterSeat, start_dispatcher, start_writer};
+pub(crate) use driver::{CrashRules, Host, OpenStore, WriterSeat, start_dispatcher, start_writer};
 pub(crate) use findings::tell_findings;
+pub(crate) use listeners::PeriodOutput;

@@ -13,11 +13,14 @@ use super::live::Phase;
 use super::message::{Event, Request, Write};
 use crate::clock::MonoTime;
 use crate::contain::tell;
+use crate::event::LifecycleEvent;
 use crate::scheduler::ShutdownReport;
 
 /// An engine that is being shut down.
 #[derive(Debug, Default)]
 pub(super) struct Stopping {
+    /// When it began.
+    since: MonoTime,
     replies: Vec<oneshot::Sender<ShutdownReport>>,
     /// The stop is on record; every claim that was made before has arrived.
     recorded: bool,
@@ -28,6 +31,11 @@ pub(super) struct Stopping {
 }
 
 impl Stopping {
+    /// When it began.
+    pub(super) fn since(&self) -> MonoTime {
+        self.since
+    }
+
     /// Until when the last words of attempts are waited for.
     pub(super) fn until(&self) -> MonoTime {
         self.until
@@ -41,7 +49,8 @@ impl Stopping {
 impl Dispatcher {
     pub(super) fn shut_down(&mut self, grace: Duration, reply: Option<oneshot::Sender<ShutdownReport>>) {
         if self.stopping.is_none() {
-            self.stopping = Some(Stopping::default());
+            self.stopping = Some(Stopping { since: self.shared.clock.mono(), ..Stopping::default() });
+            self.listeners.tell(|| LifecycleEvent::ShuttingDown);
             // Before any attempt is given back, so that a crash on the way charges nobody.
             self.outbox.push(Request::Write(Write::RecordStop));
         }

@@ -50,6 +50,11 @@ impl Pace {
         Some(self.base + u64::try_from(share).unwrap_or(u64::MAX))
     }
 
+    /// When it began, and when it is over.
+    pub(super) fn span(&self) -> (MonoTime, MonoTime) {
+        (self.from, self.from.plus(self.length))
+    }
+
     /// When more will be allowed than now.
     pub(super) fn next(&self, now: MonoTime) -> MonoTime {
         let each = self.length.as_micros() / u128::from(self.later) + 1;

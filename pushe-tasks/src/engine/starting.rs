@@ -41,6 +41,7 @@ impl Dispatcher {
         let (options, retries) = (claim.spec.options.clone(), claim.record.retries);
         let run = Run::of(&claim);
         let mut live = Live::new(task, claim.record.lane, Arc::clone(&signal), options, retries, claimed_at);
+        live.returned = claim.record.returned;
         let unreadable = run.map(|run| live.run = run).err();
         let (left_out, missed) =
             live.run.as_ref().map_or((false, 0), |run| (!run.turn.runs, run.turn.missed));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pushe_tasks_store::LaneId;
 
+use super::contention::Contention;
 use super::credit::Account;
 use super::spread::Pace;
 use crate::clock::MonoTime;
@@ -29,6 +30,8 @@ pub(super) struct TaskState {
     told: Account,
     /// A release of its work that is being spread.
     pace: Option<Pace>,
+    /// Since when it has had more work than permits; written when its account is looked at.
+    pub(super) contention: Contention,
 }
 
 impl TaskState {
@@ -43,6 +46,7 @@ impl TaskState {
             dirty: true,
             told: Account::default(),
             pace: None,
+            contention: Contention::default(),
         }
     }
 
@@ -75,6 +79,13 @@ impl TaskState {
     /// When a release that is being spread lets more go.
     pub(super) fn next_release(&self, now: MonoTime) -> Option<MonoTime> {
         self.pace.map(|pace| pace.next(now))
+    }
+
+    /// From when until when a release is spread that lets no more go at this moment.
+    pub(super) fn spreads(&self, now: MonoTime) -> Option<(MonoTime, MonoTime)> {
+        let pace = self.pace?;
+        let allowed = pace.allowed(now)?;
+        (allowed <= self.seen && !self.is_full()).then(|| pace.span())
     }
 
     /// What the writer may claim of this task, where that is not what it was last told.

@@ -16,6 +16,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) error: StoreError,
+    /// Since when, however often it was tried again.
+    pub(super) since: MonoTime,
     pause: Duration,
     retry_at: Option<MonoTime>,
 }
@@ -36,8 +38,12 @@ impl Dispatcher {
             .trouble
             .as_ref()
             .map_or(SHORTEST_PAUSE, |trouble| trouble.pause.saturating_mul(2).min(LONGEST_PAUSE));
-        let retry_at = Some(self.shared.clock.mono().plus(pause));
-        self.trouble = Some(Trouble { error, pause, retry_at });
+        if self.trouble.is_none() {
+            self.tell_of_failure(&error);
+        }
+        let now = self.shared.clock.mono();
+        let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
+        self.trouble = Some(Trouble { error, since, pause, retry_at: Some(now.plus(pause)) });
     }
 
     /// Wakes the writer when the store is to be tried again.

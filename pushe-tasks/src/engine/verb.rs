@@ -27,6 +27,8 @@ enum Answer {
     Enqueued(Result<Vec<Enqueued>, VerbError>),
     Cancelled(Result<Vec<Moved>, VerbError>),
     Overridden(Result<Vec<WorkId>, VerbError>),
+    Turned(Result<(), VerbError>),
+    Found(Result<bool, VerbError>),
     /// Nothing that anybody waits for.
     Silence,
 }
@@ -71,6 +73,11 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
         Write::Enqueue(batch, _) => Answer::Enqueued(verbs.enqueue(batch, now)),
         Write::Cancel(target, _) => Answer::Cancelled(verbs.cancel(target, now)),
         Write::OverrideNext(target, at, _) => Answer::Overridden(verbs.override_next(target, *at, now)),
+        Write::Requeue(work, _) => Answer::Found(verbs.requeue(*work, now)),
+        Write::Discard(work, _) => Answer::Found(verbs.discard(*work, now)),
+        Write::RetryNow(target, _) => Answer::Overridden(verbs.retry_now(target, now)),
+        Write::Pause(scope, _) => Answer::Turned(verbs.pause(scope, now)),
+        Write::Resume(scope, _) => Answer::Turned(verbs.resume(scope)),
         Write::Clamp => {
             silence(verbs.clamp(now), "waits could not be shortened after the clock was set", None)
         }
@@ -111,11 +118,20 @@ impl Done {
             (Write::Cancel(_, reply), Answer::Cancelled(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
-            (Write::OverrideNext(_, _, reply), Answer::Overridden(result)) => {
+            (Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply), Answer::Overridden(result)) => {
+                reply.send(result.map_err(Refusal::from));
+            }
+            (Write::Requeue(_, reply) | Write::Discard(_, reply), Answer::Found(result)) => {
+                reply.send(result.map_err(Refusal::from));
+            }
+            (Write::Pause(_, reply) | Write::Resume(_, reply), Answer::Turned(result)) => {
                 reply.send(result.map_err(Refusal::from));
             }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
-            (Write::Progress(_, _, place), _) => drop(place),
+            (Write::Progress(attempt, _, place), _) => {
+                let _ = events.send(Event::Progressed(attempt));
+                drop(place);
+            }
             _ => {}
         }
     }
@@ -136,7 +152,9 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
     match write {
         Write::Enqueue(_, reply) => reply.send(Err(error.clone().into())),
         Write::Cancel(_, reply) => reply.send(Err(error.clone().into())),
-        Write::OverrideNext(_, _, reply) => reply.send(Err(error.clone().into())),
+        Write::OverrideNext(_, _, reply) | Write::RetryNow(_, reply) => reply.send(Err(error.clone().into())),
+        Write::Requeue(_, reply) | Write::Discard(_, reply) => reply.send(Err(error.clone().into())),
+        Write::Pause(_, reply) | Write::Resume(_, reply) => reply.send(Err(error.clone().into())),
         Write::RecordStop => {
             // The engine stops all the same; the record is tried again with what ends attempts.
             let _ = events.send(Event::StopRecorded);

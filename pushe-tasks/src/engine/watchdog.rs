@@ -84,7 +84,9 @@ impl Dispatcher {
             Do::Nothing => {}
             Do::Ask => {
                 let events = Arc::clone(&self.shared.events);
-                let answer = async move { drop(events.send(Event::Alive)) };
+                let answer = async move {
+                    let _ = events.send(Event::Alive);
+                };
                 self.executor.run(RunOn::Io, Box::pin(answer));
             }
             Do::Tell => {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use pushe_tasks_store::{
     Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreHealth, VerbError, Verbs, WallTime,
+    WorkView,
 };
 
 use super::credit::Credit;
@@ -21,6 +22,7 @@ use super::message::{Event, Read, Refusal, Reply, Request, Write};
 use super::verb::{self, Applied, Done};
 use crate::clock::Clock;
 use crate::contain::tell;
+use crate::scheduler::WorkRef;
 
 /// How often one group looks for late arrivals before it commits: enough to catch those whom the last answers woke, few
 /// enough that a steady stream cannot hold the commit back.
@@ -297,16 +299,41 @@ impl Writer {
                 let _ = self.store.write(&mut |_| ());
                 reply.send(Ok(self.store.facts().clone()));
             }
+            Read::Paused(reply) => self.look(reply, |look| look.paused()),
             Read::List(filter, reply) => self.look(reply, |look| look.list(&filter)),
+            Read::Watch(work, reply) => match self.looked(|look| find(look, &work)) {
+                // Whoever asked learns that the engine has ended where the dispatcher takes no more.
+                Ok(Some(view)) => drop(self.events.send(Event::Watch(Box::new(view), reply))),
+                Ok(None) => reply.send(Ok(None)),
+                Err(refusal) => reply.send(Err(refusal)),
+            },
+            Read::Again(id) => {
+                if let Ok(Some(view)) = self.looked(|look| look.get(id)) {
+                    let _ = self.events.send(Event::Again(Box::new(view)));
+                }
+            }
         }
     }
 
     fn look<T>(&mut self, reply: Reply<T>, body: impl Fn(&dyn Look) -> Result<T, VerbError>) {
-        let mut answer = Err(Refusal::Store(StoreError::Failed("it read nothing".to_owned())));
-        if let Err(error) = self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
-            answer = Err(error.into());
-        }
+        let answer = self.looked(body);
         reply.send(answer);
+    }
+
+    fn looked<T>(&mut self, body: impl Fn(&dyn Look) -> Result<T, VerbError>) -> Result<T, Refusal> {
+        let mut answer = Err(Refusal::Store(StoreError::Failed("it read nothing".to_owned())));
+        match self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
+            Ok(()) => answer,
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A piece by its id, or the newest that bore a task id.
+fn find(look: &dyn Look, work: &WorkRef) -> Result<Option<WorkView>, VerbError> {
+    match work {
+        WorkRef::Work(id) => look.get(*id),
+        WorkRef::TaskId(id) => look.newest_with_task_id(id),
     }
 }
 
@@ -324,6 +351,7 @@ fn rescue_unowned(verbs: &mut dyn Verbs, now: WallTime) {
 /// Tells of every lane, since what was told of them before may no longer be so.
 fn recount(look: &dyn Look, changes: &mut Changes) {
     if let Ok(lanes) = look.lanes() {
+        changes.paused = look.paused().ok();
         changes.ready = lanes.iter().map(|lane| (lane.id, lane.ready)).collect();
         changes.new_lanes = lanes.into_iter().map(|lane| (lane.id, lane.lane)).collect();
     }

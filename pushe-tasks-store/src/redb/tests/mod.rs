@@ -6,6 +6,7 @@ mod faults;
 mod openings;
 mod places;
 mod rot;
+mod salvage;
 
 use std::collections::BTreeSet;
 use std::path::Path;

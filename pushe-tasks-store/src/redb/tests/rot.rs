@@ -8,7 +8,7 @@ use super::*;
 use crate::{Policy, Verified};
 
 /// A store with work of many kinds, closed in order, and the application's own table.
-fn rich() -> SimDisk {
+pub(super) fn rich() -> SimDisk {
     let disk = SimDisk::new(1);
     let mut store = open_sim(&disk).unwrap();
     for n in 0..300 {

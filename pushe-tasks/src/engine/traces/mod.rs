@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use super::Dispatcher;
-use super::executor::TokioExecutor;
+use super::executor::{Executor, TokioExecutor};
 use super::mailbox::Mailbox;
 use super::message::Event;
 use super::shared::{Limits, Shared};
@@ -174,16 +174,10 @@ impl World {
         ));
         let _ = events.send(Event::Committed(changes, Vec::new()));
         let writer = Writer::new(Box::new(store), requests, events, clock, Arc::clone(&shared.figures));
-        let executor = TokioExecutor::new(tokio::runtime::Handle::current());
+        let executor: Arc<dyn Executor> = Arc::new(TokioExecutor::new(tokio::runtime::Handle::current()));
         let grace = Duration::from_secs(10);
-        let dispatcher = Dispatcher::new(
-            Arc::clone(&shared),
-            Box::new(executor.clone()),
-            kinds,
-            max_running,
-            grace,
-            grace,
-        );
+        let dispatcher =
+            Dispatcher::new(Arc::clone(&shared), Arc::clone(&executor), kinds, max_running, grace, grace);
         tokio::task::spawn_local(writer.run());
         tokio::task::spawn_local(dispatcher.run());
         Self { scheduler: TaskScheduler::new(shared, executor), ledger, network }
