@@ -29,10 +29,14 @@ pub enum Bug {
     AppendAtOnce,
     /// The number that fences does not grow over attempts that were given back.
     FenceByAttempt,
+    /// The next slot of a period is counted from the end of its run.
+    PeriodFromNow,
+    /// Waits are not shortened after the clock was set back.
+    ClampMissing,
 }
 
 /// All of them.
-pub const BUGS: [Bug; 11] = [
+pub const BUGS: [Bug; 13] = [
     Bug::AckBeforeCommit,
     Bug::ClaimAfterRun,
     Bug::NoFence,
@@ -44,6 +48,8 @@ pub const BUGS: [Bug; 11] = [
     Bug::NoRefund,
     Bug::AppendAtOnce,
     Bug::FenceByAttempt,
+    Bug::PeriodFromNow,
+    Bug::ClampMissing,
 ];
 
 static PICKED: AtomicU8 = AtomicU8::new(0);

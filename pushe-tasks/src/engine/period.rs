@@ -93,6 +93,13 @@ impl Run {
         let began = if how == PeriodEnd::LeftOut { self.last_began } else { Some(self.began) };
         let coming = self.plan.next(self.turn.slot, at.as_millis(), began)?;
         let moment = WallTime::from_millis(coming.slot.at);
+        #[cfg(pushe_planted)]
+        let moment = match self.plan.grid {
+            Grid::Every { every } if planted_from_now() => {
+                at.plus(Duration::from_millis(every.unsigned_abs()))
+            }
+            _ => moment,
+        };
         // The slots of cron name moments of the wall clock.
         let wait = match self.plan.grid {
             Grid::Every { .. } => moment.since(at),
@@ -105,6 +112,11 @@ impl Run {
             wait,
         })
     }
+}
+
+#[cfg(pushe_planted)]
+fn planted_from_now() -> bool {
+    pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::PeriodFromNow)
 }
 
 fn period(end: AttemptEnd, error: String, how: PeriodEnd, next: NextSlot) -> Settlement {

@@ -3,6 +3,7 @@
 //!
 //! Invariant: one script has one trace. Nothing here reads a real clock, a real disk or the system's randomness.
 
+pub mod beat;
 pub mod calls;
 pub mod check;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod generate;
 pub mod idle;
 pub mod job;
 pub mod ledger;
+pub mod panics;
 pub mod probe;
 pub mod random;
 pub mod rot;
