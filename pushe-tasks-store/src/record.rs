@@ -53,6 +53,8 @@ pub struct WorkRecord {
     pub enqueued_at: WallTime,
     /// The earliest start.
     pub due: WallTime,
+    /// From when it is not started any more; written with it, taken off by its first claim.
+    pub expires_at: Option<WallTime>,
     /// The length of the wait that led to `due`: zero where `due` names a moment of the wall clock.
     pub wait: Duration,
     /// How far it jumps the queue; negative lets others pass.
@@ -169,6 +171,7 @@ impl WorkRecord {
             ousted: false,
             enqueued_at: now,
             due: now,
+            expires_at: None,
             wait: Duration::ZERO,
             boost_millis: 0,
             filed: Filed::Ready,
@@ -190,6 +193,11 @@ impl WorkRecord {
     /// Whether crashes have found it running so often that its next attempt is to run alone (S7.3).
     pub const fn is_suspect(&self) -> bool {
         self.interruptions >= 2
+    }
+
+    /// Whether it is past its expiry, so that no claim takes it (S1.7).
+    pub fn has_lapsed(&self, now: WallTime) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
     }
 
     /// Where it stands in its lane: due − boost.
@@ -304,6 +312,7 @@ impl WorkRecord {
         };
         moment(TAG_CLAIMED_AT, self.claimed_at);
         moment(TAG_FINISHED_AT, self.finished_at);
+        moment(TAG_EXPIRES_AT, self.expires_at);
         moment(TAG_PRUNE_AT, (self.prune_at != WallTime::MAX).then_some(self.prune_at));
         if !self.history.is_empty() {
             out.u8(TAG_HISTORY);
@@ -343,6 +352,7 @@ impl WorkRecord {
                 TAG_FINISHED_AT => {
                     self.finished_at = Some(WallTime::from_millis(from.signed("finished at")?));
                 }
+                TAG_EXPIRES_AT => self.expires_at = Some(WallTime::from_millis(from.signed("expires at")?)),
                 TAG_PRUNE_AT => self.prune_at = WallTime::from_millis(from.signed("prune at")?),
                 TAG_HISTORY => {
                     for _ in 0..from.varint("history")? {
@@ -396,6 +406,7 @@ const TAG_PRUNE_AT: u8 = 9;
 const TAG_HISTORY: u8 = 10;
 const TAG_PROGRESS: u8 = 11;
 const TAG_PERIOD: u8 = 12;
+const TAG_EXPIRES_AT: u8 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -426,6 +437,7 @@ mod tests {
         full.alone = true;
         full.ousted = true;
         full.due = WallTime::MAX;
+        full.expires_at = Some(WallTime::MIN);
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;
         full.filed = Filed::Delayed;

@@ -42,6 +42,7 @@ pub(crate) struct Finished {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stood {
     order: OrderKey,
+    expiry: Option<OrderKey>,
     id: Option<IdKey>,
     state: WorkState,
 }
@@ -49,7 +50,8 @@ pub(crate) struct Stood {
 impl Stood {
     /// Where the record stands now: taken before it is changed, given back when it is moved.
     pub(crate) fn of(record: &WorkRecord) -> Self {
-        Self { order: index::order_key(record), id: index::id_key(record), state: record.state }
+        let (order, expiry) = (index::order_key(record), index::expiry_key(record));
+        Self { order, expiry, id: index::id_key(record), state: record.state }
     }
 }
 
@@ -140,8 +142,9 @@ impl<T: TablesMut> Transaction<'_, T> {
     pub(crate) fn insert_run(&mut self, new: &[(WorkRecord, Vec<u8>)]) -> Result<(), TableError> {
         self.wrote = true;
         let journal = &mut self.journal;
+        let keys = |record| std::iter::once(index::order_key(record)).chain(index::expiry_key(record));
         let mut places: Vec<_> =
-            new.iter().map(|(record, _)| (index::order_key(record), record.id)).collect();
+            new.iter().flat_map(|(record, _)| keys(record).map(|key| (key, record.id))).collect();
         places.sort_unstable();
         for (record, _) in new {
             journal.note(Table::Records, record.id.as_bytes(), None);
@@ -282,6 +285,8 @@ impl<T: TablesMut> Transaction<'_, T> {
     /// Takes out the old places and puts in the new ones; places that stay are not touched.
     fn place(&mut self, work: WorkId, old: Option<&Stood>, new: Option<&Stood>) -> Result<(), TableError> {
         self.place_order(work, old.map(|stood| stood.order), new.map(|stood| stood.order))?;
+        let expiry = |stood: Option<&Stood>| stood.and_then(|stood| stood.expiry);
+        self.place_order(work, expiry(old), expiry(new))?;
         let (from, to) = (old.and_then(|stood| stood.id), new.and_then(|stood| stood.id));
         if from != to {
             if let Some(key) = from {
@@ -329,12 +334,14 @@ impl<T: TablesMut> Transaction<'_, T> {
         }
         let look = self.look();
         let (next_due, next_prune) = (look.first_due()?, look.first_time(class::FINISHED)?);
+        let next_expiry = look.first_time(class::EXPIRES)?;
         let changes = Changes {
             commit: self.volatile.counters.commit,
             new_lanes: self.volatile.new_lanes(),
             ready: self.volatile.changed_ready(),
             next_due,
             next_prune,
+            next_expiry,
             suspects: self.volatile.suspects(),
             waiting_suspect: self.waiting_suspect,
             paused: self.volatile.changed_paused(),

@@ -100,6 +100,25 @@ pub fn on_lost(has_on_lost: bool, has_constraint: bool) -> Result<(), OptionErro
     if has_on_lost && !has_constraint { Err(OptionError::OnLostWithoutConstraint) } else { Ok(()) }
 }
 
+/// A priority moves work by at most a week, so that what is passed is not passed for ever.
+pub fn priority(minutes: i64) -> Result<(), OptionError> {
+    let most = crate::limits::PRIORITY_MINUTES;
+    if (-most..=most).contains(&minutes) { Ok(()) } else { Err(OptionError::PriorityTooFar) }
+}
+
+/// One option says how urgent work is.
+pub fn urgency(has_expedited: bool, has_priority: bool) -> Result<(), OptionError> {
+    if has_expedited && has_priority { Err(OptionError::ExpeditedAndPriority) } else { Ok(()) }
+}
+
+/// Work that runs once may start before it expires.
+pub fn expires(expires: Option<Duration>, delay: Duration, has_period: bool) -> Result<(), OptionError> {
+    match expires {
+        Some(expires) if !has_period && expires <= delay => Err(OptionError::ExpiresBeforeStart),
+        _ => Ok(()),
+    }
+}
+
 /// A period is a second or longer.
 pub fn every(value: Duration) -> Result<(), OptionError> {
     if value < crate::limits::SHORTEST_PERIOD {
@@ -246,6 +265,27 @@ mod tests {
         assert_eq!((stop_after(0), stop_after(1)), (Err(OptionError::ZeroStopAfter), Ok(())));
         assert_eq!(periodic_policy(true, true), Err(OptionError::AppendPeriodic));
         assert_eq!((periodic_policy(false, true), periodic_policy(true, false)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn urgency_keeps_its_range_and_is_said_once() {
+        for (minutes, good) in
+            [(0, true), (10_080, true), (-10_080, true), (10_081, false), (-10_081, false), (i64::MIN, false)]
+        {
+            assert_eq!(priority(minutes).is_ok(), good, "{minutes}");
+        }
+        assert_eq!(urgency(true, true), Err(OptionError::ExpeditedAndPriority));
+        assert_eq!((urgency(true, false), urgency(false, true)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn work_may_start_before_it_expires() {
+        let second = Duration::from_secs(1);
+        let late = Err(OptionError::ExpiresBeforeStart);
+        assert_eq!(expires(Some(second), second, false), late);
+        assert_eq!(expires(Some(second), second, true), Ok(()));
+        assert_eq!(expires(Some(second * 2), second, false), Ok(()));
+        assert_eq!(expires(None, second, false), Ok(()));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct WorkInfo {
     pub enqueued_at: SystemTime,
     /// Its earliest start.
     pub due: SystemTime,
+    /// From when it is not started any more; none once it has been started, and where it does not expire.
+    pub expires_at: Option<SystemTime>,
     /// When it finished.
     pub finished_at: Option<SystemTime>,
     /// Its last attempts that ended, oldest first, at most 10.
@@ -143,6 +145,7 @@ impl From<WorkView> for WorkInfo {
             interruptions: record.interruptions,
             enqueued_at: when(record.enqueued_at),
             due: when(record.due),
+            expires_at: record.expires_at.map(when),
             finished_at: record.finished_at.map(when),
             history: history.collect(),
             progress: record.progress,

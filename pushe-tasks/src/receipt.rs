@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use pushe_tasks_store::{Enqueued, How, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{Enqueued, How, Reason, WorkId, WorkState, WorkView};
 
 use crate::codec;
 use crate::engine::PeriodOutput;
@@ -80,7 +80,11 @@ impl<T: Task> Receipt<T> {
     pub async fn output(&self) -> Result<T::Output, OutputError> {
         self.wait().await?;
         let view = self.own_view().await?;
-        let error = || view.errors.last().map(|(_, text)| text.clone()).unwrap_or_default();
+        let error = || match (view.errors.last(), view.record.reason) {
+            (_, Some(Reason::Expired)) => "it expired before it was started".to_owned(),
+            (Some((_, text)), _) => text.clone(),
+            (None, _) => String::new(),
+        };
         match view.record.state {
             WorkState::Succeeded => {}
             WorkState::Failed => return Err(OutputError::Failed { error: error() }),

@@ -18,7 +18,7 @@ use crate::constraint::{NetworkConstraint, Requirement};
 use crate::engine::message::{Request, Write};
 use crate::engine::period::first as first_run;
 use crate::error::ScheduleError;
-use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, TaskOptions};
+use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, OnLost, Priority, RetryOptions, TaskOptions};
 use crate::park::block_on;
 use crate::period::PeriodOptions;
 use crate::receipt::Receipt;
@@ -51,6 +51,8 @@ pub struct Schedule<T: Task> {
     retry: Option<RetryOptions>,
     timeout: Option<Wait>,
     start: Option<When>,
+    priority: Option<Priority>,
+    expires: Option<Wait>,
     period: Option<PeriodOptions>,
     work_id: Option<WorkId>,
     scheduler: Option<TaskScheduler>,
@@ -103,6 +105,8 @@ impl<T: Task> Schedule<T> {
             retry: None,
             timeout: None,
             start: None,
+            priority: None,
+            expires: None,
             period: None,
             work_id: None,
             scheduler: None,
@@ -174,6 +178,23 @@ impl<T: Task> Schedule<T> {
         self
     }
 
+    /// Lets it jump the queue of what may start so far; the last of `priority` and [`expedited`](Self::expedited) counts.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Lets it pass what was due up to an hour earlier, as [`Priority::Expedited`].
+    pub fn expedited(self) -> Self {
+        self.priority(Priority::Expedited)
+    }
+
+    /// How long from now it is not started any more; of periodic work, how long after each slot.
+    pub fn expires(mut self, expires: impl Into<Wait>) -> Self {
+        self.expires = Some(expires.into());
+        self
+    }
+
     /// Runs it again and again. Without an id such work bears the name of its task, and its policy is `Keep`.
     pub fn period(mut self, period: PeriodOptions) -> Self {
         self.period = Some(period);
@@ -239,16 +260,23 @@ impl<T: Task> Schedule<T> {
         let start = match self.start {
             None => Start::After(self.options.initial_delay()),
             Some(When::After(delay)) => Start::After(delay.length()?),
-            Some(When::At(moment)) => {
-                let moment = WallTime::from(moment);
-                rules::not_too_long(moment.since(shared.clock.wall()))?;
-                Start::At(moment)
-            }
+            Some(When::At(moment)) => Start::At(WallTime::from(moment)),
         };
-        if let Start::After(delay) = start {
-            rules::not_too_long(delay)?;
-        }
         let now = shared.clock.wall();
+        let delay = match start {
+            Start::After(delay) => delay,
+            Start::At(moment) => moment.since(now),
+            _ => Duration::ZERO,
+        };
+        rules::not_too_long(delay)?;
+        let expires = self.expires.map(Wait::length).transpose()?.or_else(|| self.options.expiry());
+        if let Some(expires) = expires {
+            rules::not_zero("expires", expires)?;
+            rules::not_too_long(expires)?;
+        }
+        rules::expires(expires, delay, period.is_some())?;
+        let priority = self.priority.unwrap_or_else(|| self.options.urgency());
+        priority.check()?;
         let start = match &period {
             Some(period) => {
                 first_run(period, start, now).map_err(|problem| ScheduleError::Period { problem })?
@@ -282,8 +310,8 @@ impl<T: Task> Schedule<T> {
             aliases: T::ALIASES,
             unique: task_id.map(|id| (id, stored_policy(policy))),
             start,
-            boost_millis: 0,
-            options: stored_options(&retry, timeout, on_lost, period),
+            boost_millis: priority.boost_millis(),
+            options: stored_options(&retry, timeout, expires, on_lost, period),
             envelope: codec::seal(payload),
         })
     }
@@ -368,6 +396,7 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
 fn stored_options(
     retry: &RetryOptions,
     timeout: Option<Duration>,
+    expires: Option<Duration>,
     on_lost: OnLost,
     period: Option<StoredPeriod>,
 ) -> StoredOptions {
@@ -382,6 +411,7 @@ fn stored_options(
     options.max_delay = retry.longest_delay();
     options.jitter = retry.jitter_fraction();
     options.timeout = timeout;
+    options.expires = expires;
     options.on_lost = on_lost;
     options.period = period;
     options

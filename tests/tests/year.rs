@@ -98,11 +98,9 @@ impl Inner {
             wrong.push(format!("slot {number} of {task} begins {} s early", at - now));
         }
         match seen.last {
-            Some(last) if cx.attempt() == 1 && number == last => {
-                // Only a body that was cut off may come again.
-                if self.cut == 0 {
-                    wrong.push(format!("slot {number} of {task} runs twice"));
-                }
+            // Only a body that was cut off may come again.
+            Some(last) if cx.attempt() == 1 && number == last && self.cut == 0 => {
+                wrong.push(format!("slot {number} of {task} runs twice"));
             }
             Some(last) if number < last => wrong.push(format!("slot {number} of {task} after slot {last}")),
             Some(last) if number > last => {
@@ -121,7 +119,37 @@ impl Inner {
             seen.runs += 1;
         }
         seen.last = Some(number);
-        wrong.into_iter().for_each(|text| self.violation(text));
+        for text in wrong {
+            self.violation(text);
+        }
+    }
+
+    /// The end of the year.
+    #[expect(clippy::print_stdout, reason = "figures for people")]
+    fn check(&self, lines: &BTreeMap<u8, u32>, singles: u32) {
+        let cut = self.cut;
+        assert!(self.wrong.is_empty(), "{:#?}", self.wrong);
+        assert!(self.attempts >= 50_000, "{} attempts", self.attempts);
+        assert!(cut >= 20, "{cut} bodies were cut off");
+        // Every single piece came to its end, and more than once only where a crash lost that end.
+        assert_eq!(self.ended.keys().copied().collect::<Vec<_>>(), (0..singles).collect::<Vec<_>>());
+        let twice = self.ended.values().filter(|ends| **ends > 1).count() as u64;
+        assert!(twice <= cut, "{twice} pieces ended twice, {cut} bodies were cut off");
+        // Every line ran in its order, as often as it was asked to.
+        for (line, count) in lines {
+            let mut ran = self.lines[line].clone();
+            assert!(ran.is_sorted(), "line {line}: {ran:?}");
+            ran.dedup();
+            assert_eq!(ran, (0..*count).collect::<Vec<_>>(), "line {line}");
+        }
+        let expected =
+            [("thrice_hourly", 20_000), ("half_hourly", 12_000), ("every_hour", 7_000), ("every_night", 330)];
+        for (task, least) in expected {
+            let Slots { runs, missed, .. } = self.slots[task];
+            assert!(runs > least, "{task}: {runs} runs, {missed} slots missed");
+            println!("{task}: {runs} runs, {missed} slots missed");
+        }
+        println!("{} attempts, {cut} bodies cut off", self.attempts);
     }
 }
 
@@ -344,32 +372,5 @@ async fn a_year_of_mixed_work() {
     let report = test.drain().await;
     assert!(report.waiting.is_empty(), "{report}");
     assert_eq!((report.failed, report.quarantined, report.cancelled), (0, 0, 0), "{report}");
-    let ledger = world.ledger.open();
-    assert!(ledger.wrong.is_empty(), "{:#?}", ledger.wrong);
-    let cut = ledger.cut;
-    assert!(ledger.attempts >= 50_000, "{} attempts", ledger.attempts);
-    assert!(cut >= 20, "{cut} bodies were cut off");
-    // Every single piece came to its end, and more than once only where a crash lost that end.
-    assert_eq!(ledger.ended.keys().copied().collect::<Vec<_>>(), (0..singles).collect::<Vec<_>>());
-    let twice = ledger.ended.values().filter(|ends| **ends > 1).count() as u64;
-    assert!(twice <= cut, "{twice} pieces ended twice, {cut} bodies were cut off");
-    // Every line ran in its order, as often as it was asked to.
-    for (line, count) in lines {
-        let mut ran = ledger.lines[&line].clone();
-        assert!(ran.is_sorted(), "line {line}: {ran:?}");
-        ran.dedup();
-        assert_eq!(ran, (0..count).collect::<Vec<_>>(), "line {line}");
-    }
-    for (task, least) in
-        [("thrice_hourly", 20_000), ("half_hourly", 12_000), ("every_hour", 7_000), ("every_night", 330)]
-    {
-        let Slots { runs, missed, .. } = ledger.slots[task];
-        assert!(runs > least, "{task}: {runs} runs, {missed} slots missed");
-        println!("{task}: {runs} runs, {missed} slots missed");
-    }
-    println!(
-        "{} attempts, {cut} bodies cut off, {} records left",
-        ledger.attempts,
-        test.list(&[], usize::MAX).await.unwrap().len()
-    );
+    world.ledger.open().check(&lines, singles);
 }

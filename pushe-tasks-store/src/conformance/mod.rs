@@ -31,6 +31,7 @@ mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
+mod expire;
 mod look;
 mod model;
 mod pause;
@@ -237,6 +238,17 @@ macro_rules! __conformance_cases {
                 s8_1_waits_by_duration_are_as_long_as_they_were_to_be
                 s8_1_a_grid_moves_with_the_clock_when_that_jumps_by_more_than_a_period
                 s8_1_a_clock_that_was_set_back_between_two_processes_is_noticed
+                s8_1_a_run_that_was_put_off_comes_no_sooner_than_its_slot
+            }
+            expire {
+                s1_7_what_was_not_started_in_time_has_failed
+                s1_7_what_has_been_claimed_once_does_not_expire
+                s1_7_blocked_and_delayed_work_expires_too
+                s1_7_what_expired_releases_its_id
+                s1_7_what_waits_for_a_body_expires
+                s1_7_expiring_is_bounded_and_takes_the_oldest_first
+                s1_7_a_clock_that_was_set_back_in_time_lets_it_run
+                s1_7_a_period_does_not_expire_by_itself
             }
             progress {
                 s6_3_the_last_progress_is_kept_across_stops

@@ -31,12 +31,23 @@ struct Piece {
     claim: u64,
     prune_at: WallTime,
     claimed_at: WallTime,
+    expires_at: Option<WallTime>,
+    boost_millis: i64,
     interruptions: u32,
     /// A suspect beside which no other body has lived since its claim.
     alone: bool,
 }
 
 impl Piece {
+    fn has_lapsed(&self, now: WallTime) -> bool {
+        let waits = matches!(self.state, WorkState::Enqueued | WorkState::Blocked);
+        waits && self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    fn order_key(&self) -> i64 {
+        self.due.as_millis() - self.boost_millis
+    }
+
     fn is_live(&self) -> bool {
         !self.state.is_finished() && self.state != WorkState::Quarantined
     }
@@ -74,7 +85,8 @@ impl Model {
             78..83 => self.cancel(world, random),
             83..92 => world.advance(random.below(2_000)),
             92..95 => self.settle_stale(world, random),
-            95..97 => self.prune(world, random),
+            95..96 => self.prune(world, random),
+            96..97 => self.expire(world, random),
             97..98 => world.advance(3_600_000 * random.below(48)),
             _ => self.restart(world),
         }
@@ -87,6 +99,9 @@ impl Model {
         let task = ["A", "B", "C"][random.index(3)];
         let mut work = NewWork { start: after(millis), ..world.work(task) };
         work.aliases = &["A", "B", "C"];
+        work.boost_millis = [0, 0, 600_000, -600_000][random.index(4)];
+        let expires = Some(Duration::from_millis(1 + random.below(5_000))).filter(|_| random.below(4) == 0);
+        work.options.expires = expires;
         work.unique = task_id.map(|id| (IDS[id].0.to_owned(), IDS[id].1));
         let live = self.live(task_id);
         // Under Replace also from a piece that was set aside and whose id is taken over.
@@ -127,6 +142,8 @@ impl Model {
             claim: 0,
             prune_at: WallTime::MAX,
             claimed_at: WallTime::MIN,
+            expires_at: expires.map(|length| world.now.plus(length)),
+            boost_millis: work.boost_millis,
             interruptions: inherited,
             alone: false,
         });
@@ -143,10 +160,12 @@ impl Model {
         let mut wanted: Vec<usize> = (0..self.pieces.len())
             .filter(|at| self.pieces[*at].state == WorkState::Enqueued && self.pieces[*at].due <= world.now)
             .collect();
-        // A stable sort: of pieces that are due at one moment, the one that came first.
-        wanted.sort_by_key(|at| self.pieces[*at].due);
+        // A stable sort: of pieces with one order key, the one that came first.
+        wanted.sort_by_key(|at| self.pieces[*at].order_key());
         let suspect = |at: &usize| self.pieces[*at].interruptions >= 2;
-        let first = wanted.iter().copied().find(|at| suspect(at));
+        let lapsed = |at: &usize| self.pieces[*at].has_lapsed(world.now);
+        let first = wanted.iter().copied().find(|at| suspect(at)).filter(|at| !lapsed(at));
+        wanted.retain(|at| !lapsed(at));
         let turn = first.filter(|_| self.bodies.is_empty() && limit > 0);
         let held = (lives_alone.is_some() && !beside) || (first.is_some() && !passes);
         wanted.retain(|at| if turn.is_some() { turn == Some(*at) } else { !held && !suspect(at) });
@@ -157,7 +176,7 @@ impl Model {
                 body.work == piece.id || (id.is_some() && *id == piece.task_id)
             };
             if started.len() < limit && !self.bodies.iter().any(held) {
-                piece.state = WorkState::Running;
+                (piece.state, piece.expires_at) = (WorkState::Running, None);
                 piece.claim += 1;
                 (piece.claimed_at, piece.alone) = (world.now, turn.is_some());
                 let attempt = Attempt { work: piece.id, claim: piece.claim };
@@ -170,7 +189,8 @@ impl Model {
             self.alone = started.first().copied();
         } else if let (Some(alone), false) = (lives_alone, started.is_empty()) {
             self.alone = None;
-            if let Some(at) = self.at(alone.work) {
+            // Of what was cancelled meanwhile nothing is charged any more, and the mark stays.
+            if let Some(at) = self.at(alone.work).filter(|at| self.pieces[*at].state == WorkState::Running) {
                 self.pieces[at].alone &= self.pieces[at].claim != alone.claim;
             }
         }
@@ -273,6 +293,20 @@ impl Model {
         let left: Vec<_> = world.list(&[]).iter().map(|view| view.record.id).collect();
         let now = world.now;
         self.pieces.retain(|piece| piece.prune_at > now || left.contains(&piece.id));
+    }
+
+    fn expire(&mut self, world: &mut World, random: &mut Random) {
+        let limit = 1 + random.index(3);
+        let now = world.now;
+        let mut lapsed: Vec<_> =
+            (0..self.pieces.len()).filter(|at| self.pieces[*at].has_lapsed(now)).collect();
+        lapsed.sort_by_key(|at| self.pieces[*at].expires_at);
+        lapsed.truncate(limit);
+        assert_eq!(world.expire(limit), lapsed.len());
+        for at in lapsed {
+            self.finish(at, WorkState::Failed, now, 7 * 24);
+            self.unblock(self.pieces[at].task_id, now);
+        }
     }
 
     fn restart(&mut self, world: &mut World) {

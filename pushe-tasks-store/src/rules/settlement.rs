@@ -105,6 +105,11 @@ pub(crate) fn cancel(record: &mut WorkRecord, reason: Reason, now: WallTime) -> 
     dropped
 }
 
+/// Ends a piece that was never claimed (S1.7).
+pub(crate) fn expire(record: &mut WorkRecord, now: WallTime) {
+    finish(record, WorkState::Failed, Some(Reason::Expired), now);
+}
+
 /// Enqueues an orphan again: a crash is not a failed attempt (S1.12, S7.2). Where a crash that is charged found it alone and
 /// is one too many, it is set aside (S7.3); whatever else ran beside it at the earlier ones, this one has no other culprit.
 pub(crate) fn rescue(
@@ -154,6 +159,7 @@ pub(crate) fn claim(record: &mut WorkRecord, alone: bool, now: WallTime) {
     }
     record.state = WorkState::Running;
     record.claimed_at = Some(now);
+    record.expires_at = None;
     record.reason = None;
     if let Some(period) = record.period.as_deref_mut() {
         period.began.get_or_insert(now);

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use crate::period::{NextSlot, PeriodRecord, StoredPeriod};
 use crate::record::{Blocked, Filed, WorkRecord};
+use crate::spec::StoredOptions;
 use crate::state::WorkState;
 use crate::time::WallTime;
 use crate::verbs::Start;
+
+/// When work with these options that is scheduled at this moment expires (S1.7); a slot that does is left out by whoever
+/// knows when it was.
+pub(crate) fn expiry(options: &StoredOptions, scheduled: WallTime) -> Option<WallTime> {
+    let expires = options.expires.filter(|_| options.period.is_none())?;
+    Some(scheduled.plus(expires))
+}
 
 /// Files an Enqueued record by its due time.
 pub(crate) fn file(record: &mut WorkRecord, now: WallTime) {
@@ -160,6 +168,13 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
         return false;
     }
     set_due(record, due);
+    // A run that has not begun comes no sooner than its slot, whatever it was put off for.
+    if let Some(period) = record.period.as_deref().filter(|period| period.began.is_none() && !is_slot)
+        && record.due < period.at
+    {
+        record.due = period.at;
+        record.wait = every.map_or(Duration::ZERO, |_| period.at.since(now));
+    }
     file(record, now);
     true
 }

@@ -264,6 +264,7 @@ fn make<T: TablesMut>(
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
     record.boost_millis = work.boost_millis;
+    record.expires_at = start::expiry(&work.options, now);
     start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
     let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
     Ok((record, spec))

@@ -33,7 +33,7 @@ pub(super) fn requeue<T: TablesMut>(
     if !matches!(state, WorkState::Failed | WorkState::Quarantined) {
         return Err(VerbError::WrongState { state, only: ONLY_ENDED });
     }
-    let mut spec = rows::spec(tx.tables, work)?.map_err(VerbError::Damaged)?;
+    let spec = rows::spec(tx.tables, work)?.map_err(VerbError::Damaged)?;
     let stood = Stood::of(&record);
     let mut blocked = None;
     if let (Some(hash), Some(task_id)) = (record.id_hash, &spec.task_id) {
@@ -49,10 +49,8 @@ pub(super) fn requeue<T: TablesMut>(
         }
     }
     start::requeue(&mut record, blocked, now);
-    if spec.options.expires.is_some_and(|expires| expires <= now) {
-        spec.options.expires = None;
-        tx.put(Table::Specs, &work_key(work), &spec.encode(work))?;
-    }
+    // Whoever requeues what had expired wants it run.
+    record.expires_at = record.expires_at.filter(|at| *at > now);
     tx.shift(&stood, &record)?;
     Ok(true)
 }

@@ -38,7 +38,7 @@ use crate::contain::{guarded, panic_text, tell};
 use crate::event::LifecycleEvent;
 use crate::random::unit;
 
-/// At most this many finished records are pruned in one transaction.
+/// At most this many records are pruned, or expire, in one transaction.
 const PRUNE_BATCH: usize = 500;
 
 /// The owner of timers, lanes and permits.
@@ -63,6 +63,8 @@ pub(crate) struct Dispatcher {
     /// once the writer was told.
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
+    /// When the first piece that waits expires; written and cleared as those.
+    next_expiry: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
     pub(super) checking: BTreeMap<Attempt, Claimed>,
     /// Who waits for what becomes of work.
@@ -91,7 +93,7 @@ pub(crate) struct Dispatcher {
     /// Whose turn the writer was last told that it is.
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
-    watch: ClockWatch,
+    pub(super) watch: ClockWatch,
     /// Whether the runtime of the bodies polls them.
     pub(super) watchdog: Watchdog,
     /// The most claims in total that a test lets it make.
@@ -138,6 +140,7 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
+            next_expiry: None,
             checking: BTreeMap::new(),
             listeners: Listeners::default(),
             endings: Endings::default(),
@@ -276,6 +279,7 @@ impl Dispatcher {
         self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
+        self.next_expiry = changes.next_expiry;
         for moved in changes.moves {
             self.moved(&moved);
         }
@@ -356,9 +360,14 @@ impl Dispatcher {
             self.next_due = None;
             self.outbox.push(Request::Wake);
         }
-        if self.next_prune.is_some_and(|at| at <= wall) && self.watch.holds_until().is_none() {
-            self.next_prune = None;
-            self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
+        if self.watch.holds_until().is_none() {
+            let mut ask = |next: &mut Option<WallTime>, write| {
+                if next.take_if(|at| *at <= wall).is_some() {
+                    self.outbox.push(Request::Write(write));
+                }
+            };
+            ask(&mut self.next_expiry, Write::Expire(PRUNE_BATCH));
+            ask(&mut self.next_prune, Write::Prune(PRUNE_BATCH));
         }
         self.try_store_again(mono);
         self.watch_bodies(mono);
@@ -441,11 +450,12 @@ impl Dispatcher {
 
     fn wake(&self) -> Wake {
         let trouble = self.trouble.as_ref().and_then(Trouble::retry_at);
-        // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
+        // Pruning and expiry may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
         // engine that has nothing else to wait for.
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
-        let prune =
-            self.next_prune.map(|at| mono.plus(at.since(wall)).max(self.watch.holds_until().unwrap_or(mono)));
+        let steady = self.watch.holds_until().unwrap_or(mono);
+        let first = [self.next_prune, self.next_expiry].into_iter().flatten().min();
+        let prune = first.map(|at| mono.plus(at.since(wall)).max(steady));
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
         let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);

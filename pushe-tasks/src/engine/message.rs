@@ -109,6 +109,7 @@ pub(crate) enum Write {
     /// It takes room as the requests of callers do: a body may report as often as it likes.
     Progress(Attempt, Vec<u8>, Place),
     Prune(usize),
+    Expire(usize),
     /// The answer is an event, so that it comes after all that was claimed before.
     RecordStop,
 }

@@ -3,8 +3,9 @@
 //! Invariant: every claim that the dispatcher is told of either begins its body or ends, and holds a permit until it has ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use pushe_tasks_store::{Attempt, Body, Claimed, Reason};
+use pushe_tasks_store::{Attempt, Body, Claimed, Reason, Settlement};
 
 use super::attempt;
 use super::dispatcher::Dispatcher;
@@ -43,8 +44,8 @@ impl Dispatcher {
         let mut live = Live::new(task, claim.record.lane, Arc::clone(&signal), options, retries, claimed_at);
         live.returned = claim.record.returned;
         let unreadable = run.map(|run| live.run = run).err();
-        let (left_out, missed) =
-            live.run.as_ref().map_or((false, 0), |run| (!run.turn.runs, run.turn.missed));
+        let (left_out, lapsed, missed) =
+            live.run.as_ref().map_or((false, false, 0), |run| (!run.turn.runs, run.lapsed, run.turn.missed));
         self.live.insert(attempt, live);
         if let Some(problem) = unreadable {
             return self.ended(attempt, Ended::BadPayload(problem));
@@ -59,7 +60,10 @@ impl Dispatcher {
             signal.ask(Reason::ConstraintLost);
             return self.never_begin(attempt);
         }
-        if left_out {
+        if lapsed && let Some(until) = self.watch.holds_until() {
+            return self.wait_for_the_clock(attempt, until.since(now));
+        }
+        if left_out || lapsed {
             return self.leave_out(attempt);
         }
         if missed > 0 {
@@ -138,13 +142,22 @@ impl Dispatcher {
         self.settle(attempt, settlement, Body::NeverBegan);
     }
 
-    /// The slot that was claimed had been missed, and its work does not make up for it.
+    /// The slot that was claimed has expired, if the clock is right: that shows in a while (S8.2).
+    fn wait_for_the_clock(&mut self, attempt: Attempt, after: Duration) {
+        let Some(live) = self.live.remove(attempt) else { return };
+        self.isolation.ended(attempt);
+        self.free(&live);
+        self.settle(attempt, Settlement::Snooze { after }, Body::NeverBegan);
+    }
+
+    /// The slot that was claimed had been missed, and its work does not make up for it; or it has expired.
     fn leave_out(&mut self, attempt: Attempt) {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         self.free(&live);
         if let Some(run) = &live.run {
-            tell!(info, work = %attempt.work, missed = run.turn.missed, "missed slots are left out");
+            let (missed, expired) = (run.turn.missed, run.lapsed);
+            tell!(info, work = %attempt.work, missed, expired, "slots are left out");
             self.settle(attempt, run.left_out(self.shared.clock.wall()), Body::Ended);
         }
     }

@@ -96,6 +96,9 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
         Write::Prune(limit) => {
             silence(verbs.prune(now, *limit), "finished records could not be pruned", None)
         }
+        Write::Expire(limit) => {
+            silence(verbs.expire(now, *limit), "work that was not started in time could not be ended", None)
+        }
         Write::RecordStop => silence(verbs.record_stop(), "the stop could not be recorded", None),
     };
     Done { write, answer }
@@ -161,7 +164,7 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
             return Some(write);
         }
         Write::Settle(_) | Write::Release(_) | Write::Clamp => return Some(write),
-        Write::Progress(..) | Write::Prune(_) => {}
+        Write::Progress(..) | Write::Prune(_) | Write::Expire(_) => {}
     }
     None
 }

@@ -11,6 +11,7 @@ pub mod generate;
 pub mod idle;
 pub mod job;
 pub mod ledger;
+pub mod machine;
 pub mod panics;
 pub mod probe;
 pub mod random;
