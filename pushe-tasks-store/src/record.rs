@@ -107,7 +107,7 @@ impl std::fmt::Debug for WorkRecord {
             .field("history", &self.history)
             .field("period", &self.period)
             .field("progress_bytes", &self.progress.as_ref().map(Vec::len))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -119,7 +119,7 @@ impl fmt::Debug for WorkInfo {
             .field("finished_at", &self.finished_at)
             .field("history", &self.history)
             .field("progress_bytes", &self.progress.as_ref().map(Vec::len))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

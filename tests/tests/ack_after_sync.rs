@@ -169,10 +169,11 @@ fn read(log: &str) -> Vec<Seen> {
                     seen.push(Seen::SyncEnded(process));
                 }
             }
-        } else if call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>") {
-            if syncs.remove(&process).is_some() && call.ends_with("= 0") {
-                seen.push(Seen::SyncEnded(process));
-            }
+        } else if (call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>"))
+            && syncs.remove(&process).is_some()
+            && call.ends_with("= 0")
+        {
+            seen.push(Seen::SyncEnded(process));
         }
     }
     seen
@@ -224,7 +225,7 @@ fn traced(name: &str, store: &str) -> Option<Vec<Seen>> {
     };
     let line = format!("SKIPPED {name}: needs `strace`: {why}");
     assert!(std::env::var_os("PUSHE_REQUIRE_ALL").is_none(), "{line}");
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    writeln!(std::io::stderr().lock(), "{line}").unwrap();
     None
 }
 
@@ -239,7 +240,7 @@ async fn no_acknowledgement_precedes_the_sync_of_its_commit() {
         assert_eq!(too_early(&log), Vec::<u64>::new(), "{store}: acknowledged before the sync");
         let commits = log.iter().filter(|seen| matches!(seen, Seen::Commit(..))).count();
         let line = format!("MEASURED {store}: {} acknowledgements after {commits} commits", oks(&log));
-        writeln!(std::io::stderr(), "{line}").unwrap();
+        writeln!(std::io::stderr().lock(), "{line}").unwrap();
         // The same log with its syncs a little later, as of a store that answers first.
         let mut late = log.clone();
         late.retain(|seen| !matches!(seen, Seen::SyncBegan(_) | Seen::SyncEnded(_)));

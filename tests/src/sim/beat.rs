@@ -81,6 +81,8 @@ fn begin(world: &World, key: u8, context: &TaskContext) -> bool {
     let beats = ledger.beats.entry(key).or_default();
     let (last, moved) = (beats.last, std::mem::take(&mut beats.moved));
     beats.last = Some((number, at, life, false));
+    // A slot that lies ahead of the clock moves the grid when its run has ended.
+    beats.moved = wall < at;
     let mut wrong = Vec::new();
     // What was ready when the clock was set back is not put off.
     if wall < at && !moved {
@@ -161,8 +163,8 @@ pub fn check(ledger: &mut Ledger, views: &[WorkView], now: WallTime) {
         if record.state.is_finished() {
             wrong.push(format!("I11: a beat is {}, and nobody ended it", record.state));
         }
-        let longest =
-            spec.options.period.as_ref().map_or(Duration::ZERO, |_| EVERY.map(Duration::from_secs)[2]);
+        // A grid stays while it is off by less than a period.
+        let longest = 2 * every(spec.envelope.payload.first().copied().unwrap_or_default());
         let waits = record.state == WorkState::Enqueued && record.filed != Filed::Ready;
         if waits && !ledger.failing && record.due.since(now) > longest + Duration::from_secs(2) {
             wrong.push(format!("I12: a beat waits for {}, and now is {now}", record.due));
