@@ -276,7 +276,8 @@ fn policy(options: &Options, diag: &mut Diagnostics) {
         }
     }
     if let Some(policy) = &options.policy {
-        diag.judge(policy, rules::periodic_policy(policy.is("Append"), options.period.is_meant()));
+        let appends = policy.is("Append") || policy.is("AppendAfterSuccess");
+        diag.judge(policy, rules::periodic_policy(appends, options.period.is_meant()));
     }
 }
 

@@ -68,6 +68,8 @@ static RETRY_KEYS: &[Key] = &[
     key("jitter", "a number", "jitter = 0.1"),
 ];
 
+static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess"];
+
 static NETWORKS: &[&str] =
     &["NotRequired", "Connected", "Unmetered", "NotRoaming", "Metered", "TemporarilyUnmetered"];
 
@@ -150,7 +152,7 @@ impl Options {
                     options.id = read::id(&entry, diag);
                 }
                 "policy" => {
-                    options.policy = read::word(&entry, "policy", &["Keep", "Replace", "Append"], diag);
+                    options.policy = read::word(&entry, "policy", POLICIES, diag);
                     options.policy_key = Some(entry.key);
                 }
                 "network" => {

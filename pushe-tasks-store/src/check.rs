@@ -29,8 +29,8 @@ pub(crate) fn check<T: Tables>(tables: &T, volatile: &Volatile) -> Result<Vec<St
             (Some(id), Some(found)) if id == found => {}
             // A damaged record stands where it was found, or among the Quarantined; what it has in the id index stays.
             (None, Some(found)) if damaged.contains(&found) => {
-                let expires = key.first() == Some(&class::EXPIRES);
-                if !expires && table == Table::Order && !listed.insert(found) {
+                let second = key.first().is_some_and(|class| class::is_second(*class));
+                if !second && table == Table::Order && !listed.insert(found) {
                     wrong.push(format!("{found} has two places in the order index"));
                 }
             }
@@ -66,7 +66,7 @@ impl Expected {
         let key = index::order_key(record);
         self.known.insert(record.id);
         self.order.insert(key.to_vec(), record.id);
-        if let Some(key) = index::expiry_key(record) {
+        for key in index::second_keys(record).into_iter().flatten() {
             self.order.insert(key.to_vec(), record.id);
         }
         if class::is_ready(key[0]) {
@@ -86,7 +86,8 @@ impl Expected {
             && !record.state.is_finished()
             && record.state != WorkState::Quarantined
         {
-            let blocked = record.state == WorkState::Blocked;
+            // What waits for the success of Quarantined work stands first and is Blocked all the same.
+            let blocked = record.state == WorkState::Blocked && record.after.is_none();
             self.heads.insert((hash, record.sequence), (record.id, blocked));
         }
     }

@@ -1,7 +1,7 @@
 //! Where a record stands in the indexes, as a pure function of the record.
 //!
 //! Invariant: every record has exactly one place in the order index and, if it bears a task id, one in the id index; what
-//! expires while it waits stands in the order index once more, by that moment.
+//! expires while it waits, and what the start of a program scheduled, stands in the order index once more.
 //! A transition is therefore: take out the places of the old record, put in those of the new. Nothing else moves.
 
 use crate::id::{LaneId, WorkId};
@@ -26,6 +26,14 @@ pub(crate) mod class {
 
     /// Pieces that expire, by that moment, beside the place that they have as they stand.
     pub(crate) const EXPIRES: u8 = 20;
+
+    /// Unfinished pieces that the start of a program scheduled, likewise.
+    pub(crate) const AUTOMATIC: u8 = 22;
+
+    /// Whether a place in this class is one beside that by which a piece stands.
+    pub(crate) const fn is_second(class: u8) -> bool {
+        matches!(class, EXPIRES | AUTOMATIC)
+    }
 
     /// Whether a piece in this class is ready.
     pub(crate) const fn is_ready(class: u8) -> bool {
@@ -66,6 +74,17 @@ pub(crate) fn expiry_key(record: &WorkRecord) -> Option<OrderKey> {
     let waits = matches!(record.state, WorkState::Enqueued | WorkState::Blocked);
     let at = record.expires_at.filter(|_| waits)?;
     Some(place(class::EXPIRES, 0, at.as_millis(), record.sequence))
+}
+
+/// The place of a record among those that the start of a program scheduled.
+pub(crate) fn automatic_key(record: &WorkRecord) -> Option<OrderKey> {
+    let lives = matches!(record.state, WorkState::Enqueued | WorkState::Blocked | WorkState::Running);
+    (record.automatic && lives).then(|| place(class::AUTOMATIC, 0, 0, record.sequence))
+}
+
+/// The places of a record in the order index beside the one by which it stands.
+pub(crate) fn second_keys(record: &WorkRecord) -> [Option<OrderKey>; 2] {
+    [expiry_key(record), automatic_key(record)]
 }
 
 /// The place of a record in the id index, if it bears a task id.

@@ -79,6 +79,8 @@ pub struct StoredOptions {
     pub expires: Option<Duration>,
     /// What a lost constraint does to a running attempt.
     pub on_lost: OnLost,
+    /// Whether the start of a program scheduled it, and not a call.
+    pub automatic: bool,
     /// When periodic work runs; `None` for work that runs once.
     pub period: Option<StoredPeriod>,
 }
@@ -94,6 +96,7 @@ impl Default for StoredOptions {
             timeout: None,
             expires: None,
             on_lost: OnLost::Stop,
+            automatic: false,
             period: None,
         }
     }
@@ -159,6 +162,9 @@ impl WorkSpec {
         if options.on_lost == OnLost::Finish {
             out.u8(TAG_FINISHES);
         }
+        if options.automatic {
+            out.u8(TAG_AUTOMATIC);
+        }
         if let Some(period) = &options.period {
             out.u8(TAG_PERIOD);
             period.encode(&mut out);
@@ -188,6 +194,7 @@ impl WorkSpec {
                 // A moment, which builds that wrote it never acted on.
                 TAG_EXPIRES_AT => drop(from.signed("expires")?),
                 TAG_EXPIRES => options.expires = Some(Duration::from_millis(from.varint("expires")?)),
+                TAG_AUTOMATIC => options.automatic = true,
                 TAG_FINISHES => options.on_lost = OnLost::Finish,
                 TAG_PERIOD => options.period = Some(StoredPeriod::decode(&mut from)?),
                 _ => return Err(Damage::Shape("tag")),
@@ -229,6 +236,7 @@ const TAG_EXPIRES_AT: u8 = 8;
 const TAG_FINISHES: u8 = 9;
 const TAG_PERIOD: u8 = 10;
 const TAG_EXPIRES: u8 = 20;
+const TAG_AUTOMATIC: u8 = 21;
 
 #[cfg(test)]
 mod tests {
@@ -252,6 +260,7 @@ mod tests {
             timeout: Some(Duration::from_secs(600)),
             expires: Some(Duration::from_secs(86_400)),
             on_lost: OnLost::Finish,
+            automatic: true,
             period: Some(StoredPeriod::new(Rhythm::Every(Duration::from_secs(3600)))),
         };
         let full = WorkSpec::new(Some("upload/ä".to_owned()), options, envelope);

@@ -42,7 +42,7 @@ pub(crate) struct Finished {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stood {
     order: OrderKey,
-    expiry: Option<OrderKey>,
+    second: [Option<OrderKey>; 2],
     id: Option<IdKey>,
     state: WorkState,
 }
@@ -50,8 +50,8 @@ pub(crate) struct Stood {
 impl Stood {
     /// Where the record stands now: taken before it is changed, given back when it is moved.
     pub(crate) fn of(record: &WorkRecord) -> Self {
-        let (order, expiry) = (index::order_key(record), index::expiry_key(record));
-        Self { order, expiry, id: index::id_key(record), state: record.state }
+        let (order, second) = (index::order_key(record), index::second_keys(record));
+        Self { order, second, id: index::id_key(record), state: record.state }
     }
 }
 
@@ -142,7 +142,9 @@ impl<T: TablesMut> Transaction<'_, T> {
     pub(crate) fn insert_run(&mut self, new: &[(WorkRecord, Vec<u8>)]) -> Result<(), TableError> {
         self.wrote = true;
         let journal = &mut self.journal;
-        let keys = |record| std::iter::once(index::order_key(record)).chain(index::expiry_key(record));
+        let keys = |record| {
+            std::iter::once(index::order_key(record)).chain(index::second_keys(record).into_iter().flatten())
+        };
         let mut places: Vec<_> =
             new.iter().flat_map(|(record, _)| keys(record).map(|key| (key, record.id))).collect();
         places.sort_unstable();
@@ -285,8 +287,10 @@ impl<T: TablesMut> Transaction<'_, T> {
     /// Takes out the old places and puts in the new ones; places that stay are not touched.
     fn place(&mut self, work: WorkId, old: Option<&Stood>, new: Option<&Stood>) -> Result<(), TableError> {
         self.place_order(work, old.map(|stood| stood.order), new.map(|stood| stood.order))?;
-        let expiry = |stood: Option<&Stood>| stood.and_then(|stood| stood.expiry);
-        self.place_order(work, expiry(old), expiry(new))?;
+        let second = |stood: Option<&Stood>| stood.map_or([None; 2], |stood| stood.second);
+        for (from, to) in second(old).into_iter().zip(second(new)) {
+            self.place_order(work, from, to)?;
+        }
         let (from, to) = (old.and_then(|stood| stood.id), new.and_then(|stood| stood.id));
         if from != to {
             if let Some(key) = from {

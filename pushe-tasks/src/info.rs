@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use pushe_tasks_store::{AttemptEnd, Reason, WallTime, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{AttemptEnd, Opaque, Reason, WallTime, WorkId, WorkState, WorkView};
 use serde::de::DeserializeOwned;
 
 use crate::codec::{self, CodecError};
@@ -68,7 +68,7 @@ pub struct WorkInfo {
     pub finished_at: Option<SystemTime>,
     /// Its last attempts that ended, oldest first, at most 10.
     pub history: Vec<PastAttempt>,
-    progress: Option<Vec<u8>>,
+    progress: Option<Opaque>,
 }
 
 /// One attempt that has ended.

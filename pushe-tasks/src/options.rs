@@ -32,6 +32,9 @@ pub enum ExistingWorkPolicy {
     /// The new work runs after the old, whatever became of that.
     #[default]
     Append,
+    /// The new work runs after the old once that has succeeded; where the old one fails the new one fails too, and where it
+    /// is cancelled the new one is.
+    AppendAfterSuccess,
 }
 
 /// The network that work needs.
@@ -99,6 +102,13 @@ pub struct TaskOptions<T: Task> {
     period: Option<PeriodOptions>,
     concurrency: Option<u32>,
     run_on: RunOn,
+}
+
+impl ExistingWorkPolicy {
+    /// Whether the new work stands behind the old.
+    pub(crate) const fn appends(self) -> bool {
+        matches!(self, Self::Append | Self::AppendAfterSuccess)
+    }
 }
 
 impl<T: Task> TaskOptions<T> {
@@ -309,7 +319,7 @@ impl<T: Task> TaskOptions<T> {
     /// The attribute has judged what it wrote; this is for options that were written by hand.
     ///
     /// # Errors
-    /// An id that is empty or too long; a policy without an id, or `Append` on periodic work; what [`PeriodOptions::check`]
+    /// An id that is empty or too long; a policy without an id, or one that appends on periodic work; what [`PeriodOptions::check`]
     /// refuses; `on_lost` without a constraint; a time limit or a concurrency of zero; a priority of more than a week; an
     /// expiry of zero, or one that passes before the work may start; what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
@@ -317,7 +327,7 @@ impl<T: Task> TaskOptions<T> {
             rules::id(id)?;
         }
         rules::policy(self.policy.is_some(), self.id.is_some() || self.period.is_some())?;
-        let appends = self.policy == Some(ExistingWorkPolicy::Append);
+        let appends = self.policy.is_some_and(ExistingWorkPolicy::appends);
         rules::periodic_policy(appends, self.period.is_some())?;
         if let Some(period) = &self.period {
             period.check()?;

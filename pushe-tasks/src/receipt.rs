@@ -81,6 +81,7 @@ impl<T: Task> Receipt<T> {
         self.wait().await?;
         let view = self.own_view().await?;
         let error = || match (view.errors.last(), view.record.reason) {
+            (None, Some(Reason::Prerequisite)) => "the work before it failed".to_owned(),
             (_, Some(Reason::Expired)) => "it expired before it was started".to_owned(),
             (Some((_, text)), _) => text.clone(),
             (None, _) => String::new(),

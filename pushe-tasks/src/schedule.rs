@@ -12,6 +12,7 @@ use pushe_tasks_store::{
     Lane, NewWork, Policy, Start, StoredConstraint, StoredOptions, StoredPeriod, WallTime, WorkId,
 };
 use pushe_tasks_syntax::{duration, rules};
+use tracing::Instrument as _;
 
 use crate::codec;
 use crate::constraint::{NetworkConstraint, Requirement};
@@ -24,6 +25,7 @@ use crate::period::PeriodOptions;
 use crate::receipt::Receipt;
 use crate::scheduler::TaskScheduler;
 use crate::task::Task;
+use crate::telemetry::{TARGET, field, span};
 
 /// The most pieces that one call may bring, and the most bytes of their inputs (S4.12).
 pub(crate) const MOST_PIECES: usize = 10_000;
@@ -248,7 +250,7 @@ impl<T: Task> Schedule<T> {
         rules::policy(self.policy.is_some(), task_id.is_some())?;
         let options = self.period.map_or(self.options, |period| self.options.period(period));
         let policy = self.policy.unwrap_or_else(|| options.existing_work_policy());
-        rules::periodic_policy(policy == ExistingWorkPolicy::Append, period.is_some())?;
+        rules::periodic_policy(policy.appends(), period.is_some())?;
         let period = period.map(|period| period.check().map(|()| period.stored())).transpose()?;
         let retry = self.retry.unwrap_or_else(|| self.options.retry_options());
         retry.check()?;
@@ -322,6 +324,19 @@ pub(crate) async fn enqueue<T: Task>(
     scheduler: &TaskScheduler,
     batch: Vec<Schedule<T>>,
 ) -> Result<Vec<Receipt<T>>, ScheduleError> {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        span::SCHEDULE,
+        { field::TASK } = T::NAME,
+        { field::PIECES } = batch.len(),
+    );
+    enqueue_within(scheduler, batch).instrument(span).await
+}
+
+async fn enqueue_within<T: Task>(
+    scheduler: &TaskScheduler,
+    batch: Vec<Schedule<T>>,
+) -> Result<Vec<Receipt<T>>, ScheduleError> {
     let shared = scheduler.shared();
     if shared.is_stopping() {
         return Err(ScheduleError::ShuttingDown);
@@ -390,6 +405,7 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
         ExistingWorkPolicy::Keep => Policy::Keep,
         ExistingWorkPolicy::Replace => Policy::Replace,
         ExistingWorkPolicy::Append => Policy::Append,
+        ExistingWorkPolicy::AppendAfterSuccess => Policy::AppendAfterSuccess,
     }
 }
 

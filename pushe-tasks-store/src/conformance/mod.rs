@@ -44,6 +44,7 @@ mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
+mod update;
 mod world;
 
 use world::World;
@@ -108,6 +109,29 @@ macro_rules! __conformance_cases {
                 s4_5_quarantined_work_is_passed_by_every_policy
                 s4_5_what_stands_behind_quarantined_work_goes_on
                 s4_1_ids_of_finished_and_unfinished_work_are_kept_apart
+                s4_3_appended_after_success_waits_for_it
+                s4_7_a_failed_predecessor_fails_what_was_appended_to_it
+                s4_7_a_cancelled_predecessor_cancels_what_was_appended_to_it
+                s4_7_an_expired_predecessor_fails_what_was_appended_to_it
+                s4_5_quarantined_work_is_waited_for_by_what_needs_its_success
+                s4_6_append_and_append_after_success_keep_one_order
+                s4_8_append_after_success_refuses_an_id_of_another_task
+                s4_9_replace_cancels_what_waits_for_a_success
+            }
+            update {
+                s4_3_update_gives_what_waits_a_new_payload_and_options
+                s4_9_update_keeps_attempts_and_a_running_back_off
+                s4_3_update_leaves_blocked_work_blocked
+                s4_4_whatever_becomes_of_the_running_attempt_the_new_runs
+                s4_4_a_back_off_of_the_old_attempt_holds_for_the_new
+                s4_4_a_crash_ends_the_running_attempt_too
+                s4_4_a_cancel_ends_updated_work
+                s4_5_update_keeps_what_is_quarantined
+                s4_8_update_refuses_an_id_of_another_task_or_kind
+                s5_5_an_update_keeps_the_grid_of_an_unchanged_rhythm
+                s5_5_an_update_of_the_rhythm_begins_a_new_grid
+                s4_4_an_updated_period_outlives_the_end_of_the_old
+                s5_5_what_is_automatic_no_longer_is_cancelled
             }
             at_once {
                 s1_4_what_starts_at_once_is_claimed_as_by_a_claim

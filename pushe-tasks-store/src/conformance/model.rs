@@ -11,13 +11,21 @@ use crate::id::{Attempt, WorkId};
 use crate::record::Blocked;
 use crate::state::WorkState;
 use crate::time::WallTime;
-use crate::verbs::{Body, How, NewWork, Policy, Settled, Settlement, Target};
+use crate::verbs::{Body, Enqueued, How, NewWork, Policy, Settled, Settlement, Start, Target};
 
 const STEPS: usize = 4_000;
 
 /// Ids and the policy that each is scheduled with.
-const IDS: [(&str, Policy); 4] =
-    [("k", Policy::Keep), ("r", Policy::Replace), ("p", Policy::Append), ("q", Policy::Append)];
+const IDS: [(&str, Policy); 8] = [
+    ("k", Policy::Keep),
+    ("r", Policy::Replace),
+    ("p", Policy::Append),
+    ("q", Policy::Append),
+    ("s", Policy::AppendAfterSuccess),
+    ("t", Policy::AppendAfterSuccess),
+    ("u", Policy::Update),
+    ("v", Policy::Update),
+];
 
 /// One piece as the model knows it, in the order in which they came.
 #[derive(Clone, Debug)]
@@ -26,11 +34,19 @@ struct Piece {
     task_id: Option<usize>,
     state: WorkState,
     blocked: Option<Blocked>,
+    /// The piece whose success it waits for.
+    after: Option<WorkId>,
     due: WallTime,
     wait: Duration,
     claim: u64,
     prune_at: WallTime,
     claimed_at: WallTime,
+    enqueued_at: WallTime,
+    generation: u32,
+    /// Whether it was updated during its attempt.
+    updated: bool,
+    /// Until when its back-off lasts, since its last attempt.
+    backs_off: Option<WallTime>,
     expires_at: Option<WallTime>,
     boost_millis: i64,
     interruptions: u32,
@@ -95,7 +111,7 @@ impl Model {
     fn enqueue(&mut self, world: &mut World, random: &mut Random) {
         let millis = random.below(2) * random.below(1_000);
         let wait = Duration::from_millis(millis);
-        let task_id = Some(random.index(6)).filter(|id| *id < IDS.len());
+        let task_id = Some(random.index(11)).filter(|id| *id < IDS.len());
         let task = ["A", "B", "C"][random.index(3)];
         let mut work = NewWork { start: after(millis), ..world.work(task) };
         work.aliases = &["A", "B", "C"];
@@ -109,6 +125,8 @@ impl Model {
         let bears = |piece: &&Piece| piece.task_id == task_id && !piece.state.is_finished();
         let before = self.pieces.iter().filter(bears).map(|piece| piece.interruptions);
         let inherited = before.max().filter(|_| replaces).unwrap_or(0);
+        let newest = self.pieces.iter().rfind(bears).map(|piece| piece.id);
+        let mut waits_for = None;
         let (how, blocked) = match task_id.map(|id| IDS[id].1) {
             Some(Policy::Keep) if !live.is_empty() => {
                 assert_eq!(world.enqueue(&work).id, self.pieces[live[0]].id);
@@ -124,6 +142,18 @@ impl Model {
             Some(Policy::Append) if !live.is_empty() => {
                 (Some(How::Appended(self.pieces[live[live.len() - 1]].id)), Some(Blocked::Behind))
             }
+            Some(Policy::Update) if !live.is_empty() => {
+                return self.update(world, &work, live[live.len() - 1]);
+            }
+            Some(Policy::Update) if newest.is_some() && task_id.is_some() => {
+                let kept = world.enqueue(&work);
+                assert_eq!((Some(kept.id), matches!(kept.how, How::Kept { .. })), (newest, true));
+                return;
+            }
+            Some(Policy::AppendAfterSuccess) if newest.is_some() && task_id.is_some() => {
+                waits_for = newest;
+                (newest.map(How::Appended), Some(Blocked::Behind))
+            }
             _ => (None, None),
         };
         let blocked = blocked.or_else(|| self.lives(task_id).then_some(Blocked::Body));
@@ -137,16 +167,38 @@ impl Model {
             task_id,
             state: if blocked.is_some() { WorkState::Blocked } else { WorkState::Enqueued },
             blocked,
+            after: waits_for,
             due: world.now.plus(wait),
             wait,
             claim: 0,
             prune_at: WallTime::MAX,
             claimed_at: WallTime::MIN,
+            enqueued_at: world.now,
+            generation: 1,
+            updated: false,
+            backs_off: None,
             expires_at: expires.map(|length| world.now.plus(length)),
             boost_millis: work.boost_millis,
             interruptions: inherited,
             alone: false,
         });
+    }
+
+    fn update(&mut self, world: &mut World, work: &NewWork, at: usize) {
+        let piece = &mut self.pieces[at];
+        piece.generation += 1;
+        let how = How::Updated { state: piece.state, generation: piece.generation };
+        assert_eq!(world.enqueue(work), Enqueued { id: piece.id, how });
+        piece.boost_millis = work.boost_millis;
+        if piece.claim == 0 {
+            piece.expires_at = work.options.expires.map(|length| piece.enqueued_at.plus(length));
+        }
+        let Start::After(wait) = work.start else { unreachable!("pieces are delayed by a length") };
+        (piece.due, piece.wait) = (piece.enqueued_at.plus(wait), wait);
+        match piece.state {
+            WorkState::Running => piece.updated = true,
+            _ => piece.due = piece.due.max(piece.backs_off.unwrap_or(WallTime::MIN)),
+        }
     }
 
     fn claim(&mut self, world: &mut World, random: &mut Random) {
@@ -178,6 +230,7 @@ impl Model {
             if started.len() < limit && !self.bodies.iter().any(held) {
                 (piece.state, piece.expires_at) = (WorkState::Running, None);
                 piece.claim += 1;
+                piece.backs_off = None;
                 (piece.claimed_at, piece.alone) = (world.now, turn.is_some());
                 let attempt = Attempt { work: piece.id, claim: piece.claim };
                 self.bodies.push((attempt, piece.task_id));
@@ -224,6 +277,8 @@ impl Model {
         };
         let now = world.now;
         let choice = random.below(8);
+        let before = self.pieces[at].clone();
+        self.pieces[at].updated = false;
         self.pieces[at].alone = false;
         if choice < 6 {
             self.pieces[at].interruptions = 0;
@@ -231,7 +286,7 @@ impl Model {
         let settlement = match choice {
             0..3 => {
                 self.finish(at, WorkState::Succeeded, now, 24);
-                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1]) }
+                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1].into()) }
             }
             3 => {
                 self.finish(at, WorkState::Failed, now, 7 * 24);
@@ -254,6 +309,12 @@ impl Model {
             }
         };
         assert_eq!(world.settle_as(attempt, settlement, body), Settled::Applied);
+        if before.updated {
+            // However it ended, it is Enqueued again, when its options and its back-off say.
+            let piece = &mut self.pieces[at];
+            (piece.state, piece.prune_at) = (WorkState::Enqueued, WallTime::MAX);
+            piece.due = before.due.max(piece.backs_off.unwrap_or(WallTime::MIN));
+        }
         self.unblock(task_id, now);
     }
 
@@ -276,8 +337,14 @@ impl Model {
             }
             _ => {
                 let moves = world.cancel_work(piece.id);
-                assert_eq!(moves.len(), usize::from(piece.is_live()));
-                self.at(piece.id).into_iter().filter(|at| self.pieces[*at].is_live()).collect()
+                let mut fates = Vec::new();
+                let mut next = self.at(piece.id).filter(|at| self.pieces[*at].is_live());
+                while let Some(at) = next {
+                    fates.push(at);
+                    next = self.follower(self.pieces[at].id);
+                }
+                assert_eq!(moves.len(), fates.len());
+                fates
             }
         };
         for at in targets {
@@ -302,11 +369,16 @@ impl Model {
             (0..self.pieces.len()).filter(|at| self.pieces[*at].has_lapsed(now)).collect();
         lapsed.sort_by_key(|at| self.pieces[*at].expires_at);
         lapsed.truncate(limit);
-        assert_eq!(world.expire(limit), lapsed.len());
+        let mut expired = 0;
         for at in lapsed {
-            self.finish(at, WorkState::Failed, now, 7 * 24);
-            self.unblock(self.pieces[at].task_id, now);
+            // One that waited for the success of another has ended with it.
+            if self.pieces[at].is_live() {
+                expired += 1;
+                self.finish(at, WorkState::Failed, now, 7 * 24);
+                self.unblock(self.pieces[at].task_id, now);
+            }
         }
+        assert_eq!(world.expire(limit), expired);
     }
 
     fn restart(&mut self, world: &mut World) {
@@ -318,7 +390,10 @@ impl Model {
             let age = world.now.since(piece.claimed_at);
             let charged = self.boot_noted && age < Duration::from_secs(600);
             piece.interruptions += u32::from(charged);
-            if charged && piece.alone && piece.interruptions >= 3 {
+            if std::mem::take(&mut piece.updated) {
+                piece.state = WorkState::Enqueued;
+                orphans += 1;
+            } else if charged && piece.alone && piece.interruptions >= 3 {
                 piece.state = WorkState::Quarantined;
                 quarantined += 1;
             } else {
@@ -344,6 +419,10 @@ impl Model {
             let piece = &self.pieces[self.at(record.id).expect("the model has it")];
             let shown = (record.state, record.blocked, record.claim, record.interruptions, record.alone);
             let wanted = (piece.state, piece.blocked, piece.claim, piece.interruptions, piece.alone);
+            assert_eq!((record.generation, record.updated), (piece.generation, piece.updated), "step {step}");
+            if piece.is_live() {
+                assert_eq!(record.after, piece.after, "step {step}: {record:?}");
+            }
             assert_eq!(shown, wanted, "step {step}: {record:?}");
             if piece.state == WorkState::Enqueued {
                 assert_eq!(record.due, piece.due, "step {step}: {record:?}");
@@ -351,7 +430,8 @@ impl Model {
         }
         for (id, (_, policy)) in IDS.iter().enumerate() {
             let live = self.live(Some(id));
-            assert!(*policy == Policy::Append || live.len() <= 1, "I7, step {step}: {live:?}");
+            let queues = matches!(policy, Policy::Append | Policy::AppendAfterSuccess);
+            assert!(queues || live.len() <= 1, "I7, step {step}: {live:?}");
             let running = live.iter().position(|at| self.pieces[*at].state == WorkState::Running);
             assert!(running.is_none_or(|place| place == 0), "I8, step {step}: {live:?}");
             let bodies = self.bodies.iter().filter(|(_, held)| *held == Some(id)).count();
@@ -368,6 +448,11 @@ impl Model {
         (length > 0).then(|| self.pieces[random.index(length)].clone())
     }
 
+    /// The piece that waits for the success of this one.
+    fn follower(&self, work: WorkId) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.is_live() && piece.after == Some(work))
+    }
+
     fn lives(&self, task_id: Option<usize>) -> bool {
         task_id.is_some() && self.bodies.iter().any(|(_, held)| *held == task_id)
     }
@@ -379,20 +464,26 @@ impl Model {
 
     fn finish(&mut self, at: usize, state: WorkState, now: WallTime, hours: u64) {
         let piece = &mut self.pieces[at];
-        (piece.state, piece.blocked) = (state, None);
+        (piece.state, piece.blocked, piece.updated) = (state, None, false);
         piece.prune_at = now.plus(Duration::from_secs(3_600 * hours));
+        let Some(next) = self.follower(self.pieces[at].id) else { return };
+        if state != WorkState::Succeeded {
+            self.finish(next, state, now, hours);
+        }
+        self.pieces[next].after = None;
     }
 
     fn wait(&mut self, at: usize, now: WallTime, millis: u64) {
         let piece = &mut self.pieces[at];
         (piece.state, piece.due) = (WorkState::Enqueued, now.plus(Duration::from_millis(millis)));
+        piece.backs_off = Some(piece.due);
     }
 
     fn unblock(&mut self, task_id: Option<usize>, now: WallTime) {
         let lives = self.lives(task_id);
         let Some(at) = self.live(task_id).first().copied() else { return };
         let piece = &mut self.pieces[at];
-        if piece.state != WorkState::Blocked {
+        if piece.state != WorkState::Blocked || piece.after.is_some() {
             return;
         }
         piece.blocked = lives.then_some(Blocked::Body);

@@ -52,7 +52,8 @@ pub(crate) fn begin(
 /// What a Blocked piece that no earlier piece stands before becomes: it waits for a living body, or it is released and
 /// its delay counts from now (S1.3). Answers whether the record has changed.
 pub(crate) fn unblock(record: &mut WorkRecord, body_lives: bool, now: WallTime) -> bool {
-    if record.state != WorkState::Blocked {
+    // Where nothing stands before it and it still waits for a success, that piece is Quarantined.
+    if record.state != WorkState::Blocked || record.after.is_some() {
         return false;
     }
     if body_lives {
@@ -168,6 +169,7 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
         return false;
     }
     set_due(record, due);
+    record.backs_off_until = record.backs_off_until.map(|until| until.min(due));
     // A run that has not begun comes no sooner than its slot, whatever it was put off for.
     if let Some(period) = record.period.as_deref().filter(|period| period.began.is_none() && !is_slot)
         && record.due < period.at
@@ -180,7 +182,7 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
 }
 
 /// The time that was asked for goes before every other (S5.6).
-fn overridden(record: &mut WorkRecord) {
+pub(crate) fn overridden(record: &mut WorkRecord) {
     if let Some(at) = record.period.as_ref().and_then(|period| period.overridden) {
         (record.due, record.wait) = (at, Duration::ZERO);
     }

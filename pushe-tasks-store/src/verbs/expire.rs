@@ -12,6 +12,7 @@ use crate::rules::settlement;
 use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
+use crate::verbs::follow;
 use crate::verbs::release::release_id;
 
 pub(super) fn expire<T: TablesMut>(
@@ -27,6 +28,7 @@ pub(super) fn expire<T: TablesMut>(
         settlement::expire(&mut record, now);
         tx.shift(&stood, &record)?;
         expired += 1;
+        follow::ended(tx, &record, now)?;
         if let Some(hash) = record.id_hash {
             release_id(tx, hash, now)?;
         }

@@ -9,6 +9,7 @@ mod cancel;
 mod claim;
 mod enqueue;
 mod expire;
+mod follow;
 mod look;
 mod merge;
 mod over_tables;
@@ -22,6 +23,7 @@ mod rescue;
 mod settle;
 mod suspect;
 mod types;
+mod update;
 mod waits;
 
 pub(crate) use look::Snapshot;

@@ -24,6 +24,7 @@ use super::lanes::Lanes;
 use super::listeners::Listeners;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
+use super::meter;
 use super::settlement::settlement;
 use super::shared::Shared;
 use super::shutdown::Stopping;
@@ -123,6 +124,7 @@ impl Dispatcher {
         let tasks =
             shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
         let conditions = Conditions::new(kinds, Arc::clone(&shared.clock), Arc::clone(&shared.events));
+        meter::describe();
         let began = shared.clock.mono();
         let watch = ClockWatch::new(began, shared.clock.wall());
         Self {
@@ -315,7 +317,7 @@ impl Dispatcher {
             Some(run) => run.settlement(settled, self.shared.clock.wall()),
             None => settled,
         };
-        self.warn_of_returns(live, &settled);
+        self.tell_of_end(live, &settled);
         settled
     }
 
@@ -326,6 +328,7 @@ impl Dispatcher {
 
     pub(super) fn free(&mut self, live: &Live) {
         self.running -= 1;
+        meter::running(self.running);
         self.tasks[live.task].return_permit();
         if let Some(lane) = self.lanes.get_mut(live.lane) {
             lane.running -= 1;

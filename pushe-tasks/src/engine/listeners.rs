@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use pushe_tasks_store::{Attempt, PeriodEnd, Settlement, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{Attempt, Opaque, PeriodEnd, Settlement, WorkId, WorkState, WorkView};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::event::{EVENTS, LifecycleEvent, WorkEvent};
@@ -15,7 +15,7 @@ use crate::watch::{MOVES, Seen};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PeriodOutput {
     /// It succeeded, with this encoded output.
-    Done(Vec<u8>),
+    Done(Opaque),
     /// It failed, with this error.
     Failed(String),
     /// The work itself is over.
@@ -88,7 +88,7 @@ impl Listeners {
     }
 
     /// An attempt of work whose output is waited for has ended, and this is to be stored of it.
-    pub(super) fn note_period(&mut self, attempt: Attempt, output: Option<Vec<u8>>, settlement: &Settlement) {
+    pub(super) fn note_period(&mut self, attempt: Attempt, output: Option<Opaque>, settlement: &Settlement) {
         let over = match settlement {
             Settlement::Period { how: PeriodEnd::Failed, error, .. } => PeriodOutput::Failed(error.clone()),
             Settlement::Period { how: PeriodEnd::Done, .. } => PeriodOutput::Done(output.unwrap_or_default()),
@@ -123,7 +123,7 @@ impl Listeners {
 
     /// An attempt is durably over, and its work stands there now: waiters for an end and for an output are told.
     pub(super) fn settled(&mut self, attempt: Attempt, to: WorkState) {
-        let is_over = to.is_finished() || to == WorkState::Quarantined;
+        let is_over = is_over(to);
         if is_over {
             for waiter in self.waiters.remove(&attempt.work).unwrap_or_default() {
                 let _ = waiter.send(to);
@@ -168,6 +168,11 @@ impl Listeners {
     pub(super) fn close(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Whether nothing moves the work from there but a person.
+pub(super) fn is_over(state: WorkState) -> bool {
+    state.is_finished() || state == WorkState::Quarantined
 }
 
 const fn first(work: WorkId) -> Attempt {

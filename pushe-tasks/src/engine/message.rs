@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, PauseScope, Paused, Settle, StoreError,
-    StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
+    Attempt, Changes, Claimed, Enqueued, Filter, Moved, NewWork, Opaque, PauseScope, Paused, Settle,
+    StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -107,7 +107,7 @@ pub(crate) enum Write {
     Settle(Settle),
     Release(Attempt),
     /// It takes room as the requests of callers do: a body may report as often as it likes.
-    Progress(Attempt, Vec<u8>, Place),
+    Progress(Attempt, Opaque, Place),
     Prune(usize),
     Expire(usize),
     /// The answer is an event, so that it comes after all that was claimed before.
@@ -192,7 +192,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// It succeeded, with this encoded output.
-    Success(Option<Vec<u8>>),
+    Success(Option<Opaque>),
     /// It succeeded, but its output cannot be stored.
     BadOutput(String),
     /// It answered an error or asked for something else than success.

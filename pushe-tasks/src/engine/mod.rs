@@ -23,6 +23,7 @@ mod listeners;
 mod live;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+mod meter;
 mod monitors;
 pub(crate) mod period;
 mod report;

@@ -228,7 +228,7 @@ mod tests {
             assert_eq!(next(&hourly(None, 7).settlement(settlement, at)), expected);
         };
         let hour = 3_600_000;
-        let done = Settlement::Succeeded { output: Some(vec![1]) };
+        let done = Settlement::Succeeded { output: Some(vec![1].into()) };
         check(done, Some((AttemptEnd::Succeeded, PeriodEnd::Done, 4, hour)));
         for reason in [Reason::Fail, Reason::Exhausted, Reason::Output] {
             check(failed(reason), Some((AttemptEnd::Failed, PeriodEnd::Failed, 4, hour)));

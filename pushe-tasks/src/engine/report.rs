@@ -4,10 +4,9 @@
 
 use std::time::SystemTime;
 
-use pushe_tasks_store::{Attempt, Blocked, Settlement, WallTime, WorkRecord, WorkState, WorkView};
+use pushe_tasks_store::{Attempt, Blocked, WallTime, WorkRecord, WorkState, WorkView};
 
 use super::dispatcher::Dispatcher;
-use super::live::Live;
 use crate::clock::MonoTime;
 use crate::explain::{GIVEN_BACK, Obstacle, RunningAttempt, Standing, Warning};
 use crate::health::{EngineHealth, SilentSource};
@@ -25,8 +24,9 @@ impl Dispatcher {
             }
             WorkState::Blocked => {
                 let since = when(record.enqueued_at);
-                obstacles.push(match record.blocked {
-                    Some(Blocked::Body) => Obstacle::EarlierBody { since },
+                obstacles.push(match (record.after, record.blocked) {
+                    (Some(of), _) => Obstacle::Success { of, since },
+                    (None, Some(Blocked::Body)) => Obstacle::EarlierBody { since },
                     _ => Obstacle::EarlierWork { since },
                 });
                 obstacles.extend(self.no_handler(view));
@@ -145,17 +145,6 @@ impl Dispatcher {
         let now = self.shared.clock.mono();
         let silent = self.conditions.without_reading();
         silent.map(|(name, why, since)| SilentSource { name, why, since: self.moment(since, now) }).collect()
-    }
-
-    /// Says aloud that the attempts of a piece of work are given back again and again.
-    pub(super) fn warn_of_returns(&self, live: &Live, settled: &Settlement) {
-        let returned = live.returned.saturating_add(1);
-        if let Settlement::Return { reason } = settled
-            && returned.is_multiple_of(GIVEN_BACK)
-        {
-            let task = self.tasks[live.task].entry.name();
-            crate::contain::tell!(warn, task, ?reason, returned, "attempts are given back and none ends");
-        }
     }
 
     pub(super) fn health(&self) -> EngineHealth {

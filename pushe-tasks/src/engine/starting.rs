@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{Attempt, Body, Claimed, Reason, Settlement};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::attempt;
 use super::dispatcher::Dispatcher;
 use super::live::{Live, Phase};
 use super::message::{Ended, Event};
+use super::meter;
 use super::period::Run;
 use super::second_look::SecondLook;
 use super::signal::StopSignal;
@@ -18,6 +21,7 @@ use crate::clock::MonoTime;
 use crate::contain::tell;
 use crate::context::{Given, Reports, TaskContext};
 use crate::scheduler::TaskScheduler;
+use crate::telemetry::{self, TARGET, field, span};
 
 impl Dispatcher {
     /// Takes an attempt over whose claim is durable.
@@ -42,7 +46,9 @@ impl Dispatcher {
         let (options, retries) = (claim.spec.options.clone(), claim.record.retries);
         let run = Run::of(&claim);
         let mut live = Live::new(task, claim.record.lane, Arc::clone(&signal), options, retries, claimed_at);
-        live.returned = claim.record.returned;
+        (live.returned, live.began) = (claim.record.returned, now);
+        meter::started(self.tasks[task].entry.name(), claimed_at.since(claim.record.due));
+        meter::running(self.running);
         let unreadable = run.map(|run| live.run = run).err();
         let (left_out, lapsed, missed) =
             live.run.as_ref().map_or((false, false, 0), |run| (!run.turn.runs, run.lapsed, run.turn.missed));
@@ -103,6 +109,17 @@ impl Dispatcher {
         let entry = self.tasks[task].entry;
         let shared = &self.shared;
         let scheduler = TaskScheduler::of(shared);
+        let span = tracing::info_span!(
+            target: TARGET,
+            parent: None,
+            span::ATTEMPT,
+            { field::WORK } = %attempt.work,
+            { field::TASK } = entry.name(),
+            { field::ATTEMPT } = claim.record.attempt(),
+            { field::CLAIM } = attempt.claim,
+            { field::OUTCOME } = Empty,
+            { field::STOP } = Empty,
+        );
         let context = TaskContext::new(
             attempt,
             Given {
@@ -121,7 +138,8 @@ impl Dispatcher {
         let tells_start = claim.spec.options.timeout.is_some();
         let clock = Arc::clone(&shared.clock);
         let running = attempt::run(attempt, body, signal, clock, Arc::clone(&shared.events), tells_start);
-        let running = crate::scheduler::within(scheduler, running);
+        let running = crate::scheduler::within(scheduler, running).instrument(span.clone());
+        self.live.set_span(attempt, span);
         self.executor.run(entry.runs_on(), Box::pin(running));
     }
 
@@ -155,6 +173,8 @@ impl Dispatcher {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         self.free(&live);
+        let name = self.tasks[live.task].entry.name();
+        meter::ended(name, telemetry::LEFT_OUT, self.shared.clock.mono().since(live.began));
         if let Some(run) = &live.run {
             let (missed, expired) = (run.turn.missed, run.lapsed);
             tell!(info, work = %attempt.work, missed, expired, "slots are left out");

@@ -4,12 +4,17 @@
 
 use std::sync::Arc;
 
-use pushe_tasks_store::{Attempt, Moved, Reason, StoreError, WorkState, WorkView};
+use pushe_tasks_store::{Attempt, Moved, Reason, Settlement, StoreError, WorkState, WorkView};
 
 use super::dispatcher::Dispatcher;
+use super::listeners::is_over;
+use super::live::Live;
 use super::message::{Event, Read, Reply, Request, Watching};
+use super::meter;
 use crate::event::{LifecycleEvent, WorkEvent};
+use crate::explain::GIVEN_BACK;
 use crate::info::{WorkInfo, when};
+use crate::telemetry::{self, field};
 
 impl Dispatcher {
     /// Tells of a move, and tells a body whose work was finished by somebody else.
@@ -28,9 +33,41 @@ impl Dispatcher {
                 at,
             });
         }
+        if meter::COUNTS {
+            self.count(moved);
+        }
         self.listeners.settled(attempt, to);
         if from == Some(WorkState::Running) && to == WorkState::Cancelled {
             self.ask_to_stop(attempt, reason.unwrap_or(Reason::Cancelled), self.graces.stop);
+        }
+    }
+
+    /// Counts what has become of a piece.
+    fn count(&self, moved: &Moved) {
+        let Some(lane) = self.lanes.get(moved.lane) else { return };
+        let name = lane.task.map_or(lane.lane.task.as_str(), |task| self.tasks[task].entry.name());
+        if moved.from.is_none() {
+            meter::scheduled(name);
+        }
+        if is_over(moved.to) {
+            meter::finished(name, moved.to);
+        }
+    }
+
+    /// Tells of the end of an attempt, and says aloud that attempts of its work are given back again and again.
+    pub(super) fn tell_of_end(&self, live: &Live, settled: &Settlement) {
+        let task = self.tasks[live.task].entry.name();
+        let outcome = telemetry::outcome(settled);
+        meter::ended(task, outcome, self.shared.clock.mono().since(live.began));
+        live.span.record(field::OUTCOME, outcome);
+        if let Some(reason) = live.signal.reason() {
+            live.span.record(field::STOP, telemetry::stop(reason));
+        }
+        let returned = live.returned.saturating_add(1);
+        if let Settlement::Return { reason } = settled
+            && returned.is_multiple_of(GIVEN_BACK)
+        {
+            crate::contain::tell!(warn, task, ?reason, returned, "attempts are given back and none ends");
         }
     }
 

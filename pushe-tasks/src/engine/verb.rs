@@ -90,7 +90,7 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
             silence(released, "the end of a body could not be noted", Some(attempt.work))
         }
         Write::Progress(attempt, value, _) => {
-            let kept = verbs.progress(&[(*attempt, value.clone())]);
+            let kept = verbs.progress(&[(*attempt, value.to_vec())]);
             silence(kept, "a report of progress could not be kept", Some(attempt.work))
         }
         Write::Prune(limit) => {

@@ -14,15 +14,18 @@ use pushe_tasks_store::{
     Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreHealth, VerbError, Verbs, WallTime,
     WorkView,
 };
+use tracing::field::Empty;
 
 use super::credit::Credit;
 use super::findings::tell_findings;
 use super::mailbox::Mailbox;
 use super::message::{Event, Read, Refusal, Reply, Request, Write};
+use super::meter;
 use super::verb::{self, Applied, Done};
 use crate::clock::Clock;
 use crate::contain::tell;
 use crate::scheduler::WorkRef;
+use crate::telemetry::{TARGET, field, span};
 
 /// How often one group looks for late arrivals before it commits: enough to catch those whom the last answers woke, few
 /// enough that a steady stream cannot hold the commit back.
@@ -182,6 +185,16 @@ impl Writer {
     fn commit(&mut self, group: Group) -> Result<(), StoreError> {
         let now = self.clock.wall();
         let (mut done, mut claimed) = (Vec::new(), Vec::new());
+        let begun = meter::COUNTS.then(|| self.clock.mono());
+        let span = tracing::debug_span!(
+            target: TARGET,
+            parent: None,
+            span::COMMIT,
+            { field::COMMIT } = Empty,
+            { field::VERBS } = Empty,
+            { field::CLAIMED } = Empty,
+        );
+        let within = span.enter();
         let (intake, estranged) = (&mut self.intake, self.estranged);
         #[cfg(pushe_planted)]
         let events = Arc::clone(&self.events);
@@ -214,6 +227,15 @@ impl Writer {
                 let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
             }
         });
+        span.record(field::VERBS, done.len()).record(field::CLAIMED, claimed.len());
+        if let Ok(changes) = &result {
+            span.record(field::COMMIT, changes.commit);
+        }
+        drop(within);
+        if let Some(begun) = begun {
+            let took = self.clock.mono().since(begun);
+            if result.is_ok() { meter::committed(done.len(), took) } else { meter::not_committed(took) }
+        }
         match result {
             Ok(changes) => {
                 self.publish(done, claimed, changes);

@@ -19,6 +19,7 @@ pub mod rot;
 pub mod run;
 pub mod script;
 pub mod shrink;
+pub mod source;
 pub mod world;
 
 pub use generate::script;
