@@ -19,7 +19,7 @@ const FORMAT: u8 = 1;
 pub const HISTORY: usize = 10;
 
 /// What the store knows of one piece of work, apart from its payload and options.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct WorkRecord {
@@ -87,40 +87,6 @@ pub struct WorkRecord {
     pub progress: Option<Opaque>,
     /// Where periodic work stands.
     pub period: Option<Box<PeriodRecord>>,
-}
-
-impl std::fmt::Debug for WorkRecord {
-    /// Progress may hold secrets: only its length is shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkRecord")
-            .field("id", &self.id)
-            .field("sequence", &self.sequence)
-            .field("generation", &self.generation)
-            .field("state", &self.state)
-            .field("reason", &self.reason)
-            .field("lane", &self.lane)
-            .field("id_hash", &self.id_hash)
-            .field("claim", &self.claim)
-            .field("retries", &self.retries)
-            .field("snoozes", &self.snoozes)
-            .field("returned", &self.returned)
-            .field("interruptions", &self.interruptions)
-            .field("alone", &self.alone)
-            .field("ousted", &self.ousted)
-            .field("enqueued_at", &self.enqueued_at)
-            .field("due", &self.due)
-            .field("wait", &self.wait)
-            .field("boost_millis", &self.boost_millis)
-            .field("filed", &self.filed)
-            .field("blocked", &self.blocked)
-            .field("claimed_at", &self.claimed_at)
-            .field("finished_at", &self.finished_at)
-            .field("prune_at", &self.prune_at)
-            .field("history", &self.history)
-            .field("period", &self.period)
-            .field("progress_bytes", &self.progress.as_ref().map(Vec::len))
-            .finish_non_exhaustive()
-    }
 }
 
 /// Where an Enqueued piece of work is filed.

