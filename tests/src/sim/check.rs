@@ -109,9 +109,6 @@ pub fn waits(ledger: &mut Ledger, views: &[WorkView], now: WallTime, mono: MonoT
             wrong.push(format!("I19: piece {token} may start, and has not for {STARVED:?}"));
         }
     }
-    if !idle.is_empty() {
-        ledger.count("work that may start looked at");
-    }
     for what in wrong {
         ledger.violation(what);
     }

@@ -20,7 +20,6 @@ pub const MEETS: &[&str] = &[
     "beat",
     "beats",
     "beats after misses",
-    "work that may start looked at",
     "cancel",
     "cancel by id",
     "cancel race",
