@@ -99,7 +99,7 @@ impl Dispatcher {
     /// more: the engine ends, aloud, and nobody is left waiting. What is stored is as safe as in a crash, for which nobody is
     /// charged.
     pub(super) async fn collapse(mut self, why: &str) {
-        tell!(error, why, "the engine has ended: something that it was given has panicked");
+        tell!(error, panic = why, "the engine has ended: something that it was given has panicked");
         self.shared.begin_stop();
         for (_, live) in self.live.iter() {
             live.signal.ask(Reason::Shutdown);

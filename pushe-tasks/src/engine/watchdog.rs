@@ -90,10 +90,8 @@ impl Dispatcher {
                 self.executor.run(RunOn::Io, Box::pin(answer));
             }
             Do::Tell => {
-                let bodies = self.running;
                 tell!(
                     warn,
-                    bodies,
                     "the runtime polls nothing: some body blocks its threads; give it `run_on = Blocking`"
                 );
             }
