@@ -312,7 +312,7 @@ fn fault_68_what_passes_between_engine_and_store_shows_lengths_alone() {
             let grants = vec![Grant { permits: 1, lanes }];
             claimed =
                 verbs.claim(&ClaimRequest { now, limit: 1, grants, ..ClaimRequest::default() }).unwrap();
-            verbs.progress(&[(claimed[0].attempt(), CANARY.as_bytes().to_vec().into())]).unwrap();
+            verbs.progress(&[(claimed[0].attempt(), CANARY.as_bytes().to_vec())]).unwrap();
         })
         .unwrap();
     hides_all("a claim", &claimed);
