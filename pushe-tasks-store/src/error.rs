@@ -89,7 +89,8 @@ pub enum StoreError {
 pub enum VerbError {
     /// Unfinished work of another task bears the task id.
     #[error(
-        "the id `{task_id}` is held by unfinished work of the task `{task}`; give each task ids of its own"
+        "the id `{}` is held by unfinished work of the task `{task}`; give each task ids of its own",
+        task_id.escape_debug()
     )]
     IdHeldBy {
         /// The task id.
@@ -101,7 +102,8 @@ pub enum VerbError {
     },
     /// Unfinished work with the task id is periodic and the new one is not, or the other way round.
     #[error(
-        "the id `{task_id}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        "the id `{}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        task_id.escape_debug(),
         if *periodic { "periodic, and this is not" } else { "not periodic, and this is" }
     )]
     KindDiffers {

@@ -128,7 +128,7 @@ impl Store for MemoryStore {
 type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// Sorted maps, and what the transaction under way has overwritten.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct MemoryTables {
     rows: [Rows; Table::ALL.len()],
     undo: Vec<Overwritten>,
@@ -139,6 +139,14 @@ pub(crate) struct MemoryTables {
 
 /// Table, key and old value of a write.
 type Overwritten = (Table, Box<[u8]>, Option<Box<[u8]>>);
+
+impl std::fmt::Debug for MemoryTables {
+    /// Rows hold payloads, which may be secrets: only their number is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rows: Vec<_> = self.rows.iter().map(Rows::len).collect();
+        f.debug_struct("MemoryTables").field("rows", &rows).finish_non_exhaustive()
+    }
+}
 
 impl MemoryTables {
     /// Fails once the writes that a test allows are used up.

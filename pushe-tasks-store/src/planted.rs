@@ -33,6 +33,10 @@ pub enum Bug {
     AppendAtOnce,
     /// The number that fences does not grow over attempts that were given back.
     FenceByAttempt,
+    /// The next slot of a period is counted from the end of its run.
+    PeriodFromNow,
+    /// Waits are not shortened after the clock was set back.
+    ClampMissing,
 }
 
 /// All of them.
@@ -50,6 +54,8 @@ pub const BUGS: [Bug; 13] = [
     Bug::NoRefund,
     Bug::AppendAtOnce,
     Bug::FenceByAttempt,
+    Bug::PeriodFromNow,
+    Bug::ClampMissing,
 ];
 
 static PICKED: AtomicU8 = AtomicU8::new(0);

@@ -334,9 +334,9 @@ impl SchedulerBuilder {
         crate::engine::tell_findings(&opened.facts, 0);
         let rescued = &opened.rescued;
         for work in &rescued.quarantined {
-            tracing::error!(%work, "work was set aside: crashes found it running, and the last one alone");
+            crate::contain::tell!(error, %work, "work was set aside: crashes found it running, and the last one alone");
         }
-        tracing::info!(store = %opened.facts.place, orphans = rescued.orphans.len(), "the store is open");
+        crate::contain::tell!(info, store = %opened.facts.place, orphans = rescued.orphans.len(), "the store is open");
 
         let shared = Arc::new(Shared::new(
             registry,

@@ -93,6 +93,14 @@ const LONGEST_NAP: Duration = Duration::from_secs(30);
 /// A wall clock that is so much behind has been set back.
 const SET_BACK: Duration = Duration::from_secs(1);
 
+/// How long a wait with so much left sleeps before it looks at the wall clock again, which may be set while the machine runs
+/// and while it sleeps. Naps end at the moments at which sources look, so that both cost one wake-up.
+fn nap(left: Duration, now: MonoTime) -> Duration {
+    let now = now.since_origin();
+    let naps = now.as_secs() / LONGEST_NAP.as_secs() + 1;
+    left.min(Duration::from_secs(naps * LONGEST_NAP.as_secs()).saturating_sub(now))
+}
+
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
@@ -141,12 +149,9 @@ impl Clock for SystemClock {
                 if left.is_zero() {
                     return;
                 }
-                // The wall clock may be set and the machine may sleep: no nap is longer than this. Naps end at the
-                // moments at which sources look, so that both cost one wake-up.
-                let now = clock.mono().since_origin();
-                let naps = now.as_secs() / LONGEST_NAP.as_secs() + 1;
-                let nap = left.min(Duration::from_secs(naps * LONGEST_NAP.as_secs()).saturating_sub(now));
-                clock.sleep_until(MonoTime(now + nap)).await;
+                let now = clock.mono();
+                let nap = nap(left, now);
+                clock.sleep_until(now.plus(nap)).await;
                 if moment.since(clock.wall()) > left.saturating_sub(nap) + SET_BACK {
                     return;
                 }
@@ -158,5 +163,28 @@ impl Clock for SystemClock {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_26_no_wait_for_a_wall_time_sleeps_longer_than_30_s() {
+        let check = |left: u64, now: u64, nap_millis: u64| {
+            let millis = Duration::from_millis;
+            assert_eq!(
+                nap(millis(left), MonoTime::from_origin(millis(now))),
+                millis(nap_millis),
+                "{left} {now}"
+            );
+        };
+        check(0, 0, 0);
+        check(5, 0, 5);
+        check(8 * 3_600_000, 0, 30_000);
+        check(8 * 3_600_000, 29_999, 1);
+        check(8 * 3_600_000, 30_000, 30_000);
+        check(u64::MAX, 75_000, 15_000);
     }
 }

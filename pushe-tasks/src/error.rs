@@ -138,7 +138,8 @@ pub enum ScheduleError {
     OtherScheduler,
     /// Unfinished work of another task bears the task id; nothing was stored.
     #[error(
-        "the id `{task_id}` is held by unfinished work of the task `{task}`; give each task ids of its own"
+        "the id `{}` is held by unfinished work of the task `{task}`; give each task ids of its own",
+        task_id.escape_debug()
     )]
     IdHeldBy {
         /// The task id.
@@ -150,7 +151,8 @@ pub enum ScheduleError {
     },
     /// Unfinished work with the task id is periodic and this is not, or the other way round; nothing was stored.
     #[error(
-        "the id `{task_id}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        "the id `{}` is held by unfinished work that is {}; cancel that first, or use `Replace`",
+        task_id.escape_debug(),
         if *periodic { "periodic, and this is not" } else { "not periodic, and this is" }
     )]
     KindDiffers {

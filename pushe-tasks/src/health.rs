@@ -47,6 +47,9 @@ pub struct Health {
     pub suspects: u64,
     /// The one of them that runs now.
     pub alone: Option<WorkId>,
+    /// Since when the runtime that bodies run on has polled nothing, because some body blocks its threads; such a body
+    /// belongs on `run_on = Blocking`. It is noticed within 35 s.
+    pub blocked_since: Option<SystemTime>,
     /// Sources of constraints that are watched and have nothing to tell: work that looks at them waits, or runs where its
     /// constraint holds in that case. A source that died counts 30 s later, when its last reading no longer does.
     pub sources: Vec<SilentSource>,
@@ -104,6 +107,7 @@ pub(crate) struct EngineHealth {
     pub(crate) zombies: Vec<(WorkId, String)>,
     pub(crate) suspects: u64,
     pub(crate) alone: Option<WorkId>,
+    pub(crate) blocked_since: Option<SystemTime>,
     pub(crate) sources: Vec<SilentSource>,
     pub(crate) trouble: Option<String>,
 }

@@ -10,6 +10,7 @@ pub mod clock;
 mod codec;
 pub mod coming_from_workmanager;
 pub mod constraint;
+mod contain;
 mod context;
 mod data;
 mod engine;

@@ -180,6 +180,7 @@ impl TaskScheduler {
             suspects: engine.suspects,
             alone: engine.alone,
             sources: engine.sources,
+            blocked_since: engine.blocked_since,
             queue_depth: shared.requests.depth(),
             callers_waiting: shared.room.waiting(),
             held_settles: shared.figures.held.load(Ordering::Relaxed),

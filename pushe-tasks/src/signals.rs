@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use crate::contain::tell;
 use crate::scheduler::TaskScheduler;
 
 /// Listens for SIGINT and SIGTERM, from now on: the first begins the shutdown, each later one ends the process.
@@ -17,12 +18,12 @@ pub(crate) fn stop_on_signals(runtime: &Handle, scheduler: &TaskScheduler, grace
     let within_runtime = runtime.enter();
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
-        Err(error) => return tracing::error!(%error, "signals cannot be listened to"),
+        Err(error) => return tell!(error, %error, "signals cannot be listened to"),
     };
     drop(within_runtime);
     runtime.spawn(async move {
         let first = signals.next().await;
-        tracing::info!(signal = first, "shutting down");
+        tell!(info, signal = first, "shutting down");
         let running = scheduler.upgrade().filter(|scheduler| !scheduler.has_stopped());
         let Some(scheduler) = running else { end_process(first) };
         tokio::select! {

@@ -35,7 +35,7 @@
 //! | `returned` | events | how many attempts in a row were given back |
 //! | `reason` | events | why an attempt was given back |
 //! | `signal` | events | the signal that began the shutdown |
-//! | `panic` | events | the text of a panic in a transaction of the application |
+//! | `panic` | events | the text of a panic of the application: in a transaction, or in what the engine was given |
 //! | `source` | events | the type of a source of device state |
 //! | `key` | events | what of that source is watched |
 //!
@@ -151,7 +151,7 @@ pub mod field {
         REASON = "reason";
         /// The signal that began the shutdown.
         SIGNAL = "signal";
-        /// The text of a panic in a transaction of the application.
+        /// The text of a panic of the application.
         PANIC = "panic";
         /// The type of a source of device state.
         SOURCE = "source";

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use crate::deadline::DEADLINE;
 
 /// Tells a process that it is a child, and which path it works on.
-const PATH: &str = "PUSHE_CHILD_PATH";
+pub const PATH: &str = "PUSHE_CHILD_PATH";
 /// Begins each line that a child says; all others are the test harness's.
 const SAYS: &str = "CHILD ";
 

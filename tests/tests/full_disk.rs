@@ -13,6 +13,7 @@ use pushe_tasks::{
 };
 use pushe_tasks_store::redb::{Call, Fault, Lasts, Opening, RedbStore, SimDisk, StoreOptions};
 use pushe_tasks_tests::deadline::soon;
+use pushe_tasks_tests::netns::in_netns;
 use tokio::sync::{Notify, Semaphore};
 
 /// What bodies tell, and what lets them end.
@@ -238,4 +239,62 @@ async fn a_store_whose_file_was_deleted_has_failed_and_makes_no_second_one() {
     soon("the shutdown", scheduler.shutdown(Duration::ZERO)).await;
     assert!(!path.exists());
     assert!(matches!(scheduler.health().await, Err(CallError::Stopped)));
+}
+
+fn mount(words: &[&str]) {
+    let output = std::process::Command::new("mount").args(words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A file system that is really full, and then larger.
+async fn fill_and_widen(place: &str) {
+    let path = std::path::Path::new(place).join("tasks.redb");
+    let stage = Stage::new();
+    let scheduler = builder(TaskScheduler::builder(&path), &stage).max_running(3).start().await.unwrap();
+    let running = run(&scheduler, &stage, 3).await;
+    fill(&scheduler).await;
+    let stored = scheduler.list(&[], 10_000).await.unwrap().len();
+    for _ in 0..20 {
+        assert!(matches!(schedule(&scheduler, 50_000).await, Err(ScheduleError::StoreFull)));
+    }
+    assert_eq!(scheduler.list(&[], 10_000).await.unwrap().len(), stored, "nothing half-stored");
+    let full = scheduler.health().await.unwrap();
+    assert!(matches!(full.store, StoreHealth::Degraded(_)), "{full:?}");
+    stage.gate.add_permits(1);
+    let first = async {
+        loop {
+            for id in &running {
+                if scheduler.info(*id).await.unwrap().state == WorkState::Succeeded {
+                    return *id;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("an end on the full disk", first).await;
+
+    mount(&["-o", "remount,size=64m", place]);
+    health(&scheduler, "room", |health| health.store == StoreHealth::Healthy).await;
+    let later = schedule(&scheduler, 50_000).await.unwrap().id();
+    stage.gate.add_permits(stored + 1);
+    assert_eq!(soon("the last piece", scheduler.wait(later)).await.unwrap(), WorkState::Succeeded);
+    soon("the shutdown", scheduler.shutdown(Duration::from_secs(10))).await;
+    let after = TaskScheduler::builder(&path).detached().schedule_only().start().await.unwrap();
+    let kept = after.list(&[WorkState::Succeeded], 10_000).await.unwrap().len();
+    assert_eq!(kept, stored + 1, "every piece that was acknowledged has run");
+    soon("the shutdown", after.shutdown(Duration::ZERO)).await;
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn fault_7_a_file_system_that_is_really_full_refuses_new_work_and_goes_on_with_room() {
+    in_netns("fault_7_a_file_system_that_is_really_full_refuses_new_work_and_goes_on_with_room", || {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().to_str().unwrap();
+        mount(&["-t", "tmpfs", "-o", "mode=700,size=4m", "tmpfs", at]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(fill_and_widen(at));
+        drop(runtime);
+        assert!(std::process::Command::new("umount").arg(at).status().unwrap().success());
+    });
 }

@@ -30,6 +30,8 @@ enum Deed {
     BeKilled,
     /// Goes on until so many crashes have been charged to it, and then succeeds.
     Outlast(u32),
+    /// Panics, and again while what it held is dropped.
+    PanicTwice,
     /// Never ends.
     Hang,
 }
@@ -64,6 +66,10 @@ impl Task for Act {
         ledger.note(cx.work_id());
         match deed {
             Deed::Abort => std::process::abort(),
+            Deed::PanicTwice => {
+                let _second = PanicsInDrop;
+                panic!("the first of two");
+            }
             Deed::OverflowTheStack => drop(std::hint::black_box(deeper(0))),
             Deed::BeKilled => {
                 let id = std::process::id().to_string();
@@ -81,6 +87,32 @@ impl Task for Act {
     }
 }
 
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("the second of two");
+    }
+}
+
+/// An input within an input within an input.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Nested(Option<Box<Nested>>);
+
+/// Takes an input whose reading takes more stack than a thread has.
+struct Dig;
+
+impl Task for Dig {
+    const NAME: &'static str = "Dig";
+    const OPTIONS: TaskOptions<Self> = TaskOptions::new();
+    type Input = Nested;
+    type Output = ();
+
+    async fn perform(_: Nested, _: TaskContext) -> Result<Outcome, TaskError> {
+        Ok(Outcome::SUCCESS)
+    }
+}
+
 /// Recurs until the stack is used up.
 fn deeper(depth: u64) -> u64 {
     let page = std::hint::black_box([depth; 512]);
@@ -89,7 +121,8 @@ fn deeper(depth: u64) -> u64 {
 
 fn builder(path: &Path) -> SchedulerBuilder {
     let ledger = Ledger(path.parent().unwrap().to_owned());
-    TaskScheduler::builder(path).detached().state(ledger).register::<Act>().only::<Act>()
+    let builder = TaskScheduler::builder(path).detached().state(ledger);
+    builder.register::<Act>().only::<Act>().register::<Dig>().only::<Dig>()
 }
 
 /// Stores these pieces in order, by a scheduler that runs none.
@@ -173,6 +206,46 @@ async fn s7_3_a_stack_overflow_ends_in_quarantine() {
 #[tokio::test]
 async fn s7_3_an_out_of_memory_kill_ends_in_quarantine() {
     check_poison("s7_3_an_out_of_memory_kill_ends_in_quarantine", &[Deed::BeKilled]).await;
+}
+
+#[tokio::test]
+async fn fault_29_a_panic_within_a_panic_ends_in_quarantine() {
+    check_poison("fault_29_a_panic_within_a_panic_ends_in_quarantine", &[Deed::PanicTwice]).await;
+}
+
+#[tokio::test]
+async fn fault_41_an_input_too_deep_for_the_stack_ends_in_quarantine() {
+    let name = "fault_41_an_input_too_deep_for_the_stack_ends_in_quarantine";
+    if let Some(path) = child::path() {
+        return run_until_nothing_is_left(&path).await;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("tasks.redb");
+    let scheduler = builder(&path).schedule_only().start().await.unwrap();
+    let on_thread = scheduler.clone();
+    let deep = move || {
+        let innermost = Nested(None);
+        let input = (0..20_000).fold(innermost, |inner, _| Nested(Some(Box::new(inner))));
+        on_thread.schedule_blocking(Dig::OPTIONS, input).unwrap().id()
+    };
+    // Whoever schedules it has the stack for it.
+    let thread = std::thread::Builder::new().stack_size(1 << 30).spawn(deep).unwrap();
+    let deep = tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
+    let beside = scheduler.schedule_task(Act::OPTIONS, Deed::Outlast(1)).await.unwrap().id();
+    scheduler.shutdown(Duration::ZERO).await;
+
+    let starts = start_until_clean(name, &path, 3 + 2);
+    assert!(starts > 3, "three crashes are charged before anything is set aside: {starts} starts");
+    let scheduler = builder(&path).schedule_only().start().await.unwrap();
+    let info = scheduler.info(deep).await.unwrap();
+    assert_eq!((info.state, info.reason), (WorkState::Quarantined, Some(Reason::Interruptions)));
+    assert_eq!(
+        (info.interruptions, info.attempt),
+        (3, 1),
+        "crashes are counted, before anything is read: {info:?}"
+    );
+    assert_eq!(scheduler.info(beside).await.unwrap().state, WorkState::Succeeded);
+    scheduler.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test]

@@ -287,6 +287,7 @@ macro_rules! __conformance_cases {
                 s9_5_finished_work_is_kept_for_its_retention
                 s9_5_quarantined_and_unfinished_work_is_never_pruned
                 s9_5_pruning_is_bounded_and_takes_the_oldest_first
+                s9_5_pages_go_on_over_a_pruning
                 s9_5_pruned_work_is_gone_with_all_that_hung_on_it
                 s9_5_the_next_pruning_is_told
                 s9_5_a_task_may_say_how_long_its_work_is_kept

@@ -129,6 +129,8 @@ fn clamp_one<T: TablesMut>(
     };
     let stood = Stood::of(&record);
     let moves = start::clamp(&mut record, every, now);
+    #[cfg(pushe_planted)]
+    let moves = moves && !crate::planted::is(crate::planted::Bug::ClampMissing);
     if moves {
         tx.shift(&stood, &record)?;
     }

@@ -110,6 +110,11 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     match bincode::serde::decode_from_slice::<T, _>(bytes, CONFIG) {
         Ok((value, read)) if read == bytes.len() => Ok(value),
         Ok((_, read)) => Err(format!("{} bytes are left over", bytes.len() - read)),
+        // What the type itself says often quotes the value, which may be a secret; this text is stored, logged and shown.
+        Err(bincode::error::DecodeError::OtherString(_)) => {
+            Err("the type refuses what they say; its words are left out, since they may quote the value"
+                .to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

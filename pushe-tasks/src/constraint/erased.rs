@@ -9,12 +9,12 @@ use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Answer, Constraint, Damping, Reading, Source, Verdict, monitor};
 use crate::clock::{Clock, WallTime};
+use crate::contain;
 
 /// A boxed future, as object-safe traits return it.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -161,7 +161,12 @@ impl<C: Constraint> Typed<C> {
 
 /// What user code answers, or the text of its panic: the thread that asks serves all work.
 pub(super) fn guarded<T>(ask: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| monitor::panic_text(&*panic).to_owned())
+    contain::guarded(ask).map_err(contain::panic_text)
+}
+
+/// What a state says of itself.
+pub(crate) fn shown(state: &dyn AnyState) -> String {
+    guarded(|| format!("{state:?}")).unwrap_or_else(|_| "a state whose `Debug` panics".to_owned())
 }
 
 impl<C: Constraint> ErasedConstraint for Typed<C> {
@@ -252,7 +257,13 @@ impl<D: Source, S: Source<Key = D::Key, State = D::State>> ErasedSource for Stan
     fn monitor(&self, key: SourceKey, clock: Arc<dyn Clock>, report: Report) -> BoxFuture<'static, ()> {
         let (source, typed) = (Arc::clone(&self.source), key.typed::<S::Key>().clone());
         Box::pin(async move {
-            monitor::monitor(&*source, &typed, &*clock, |reading| report(key.clone(), reading)).await;
+            let watch =
+                || monitor::monitor(&*source, &typed, &*clock, |reading| report(key.clone(), reading));
+            // Beside its watch, which the monitor begins anew, the source's state can panic too, where it is compared.
+            while let Err(why) = monitor::unwinding(watch()).await {
+                report(key.clone(), ErasedReading::Unknown(why));
+                clock.sleep_until(clock.mono().plus(monitor::LONGEST_BACK_OFF)).await;
+            }
         })
     }
 }

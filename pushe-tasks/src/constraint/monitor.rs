@@ -3,10 +3,8 @@
 //! Invariant: a source that ends, panics or loses its reading ends nothing else. Its last reading counts for 30 s,
 //! then work is held until it is back, and a new watch is begun after 1 s, doubling up to 60 s. One that floods is slowed.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -16,13 +14,14 @@ use tokio::sync::watch;
 use super::erased::ErasedReading;
 use super::{Reading, Source};
 use crate::clock::{Clock, MonoTime};
+use crate::contain::{guarded, panic_text, tell as log};
 
 /// So long a source may take for its first reading before it counts as unknown.
 const FIRST_READING: Duration = Duration::from_secs(1);
 /// So long the last reading of a dead source counts.
 const LAST_READING: Duration = Duration::from_secs(30);
 const SHORTEST_BACK_OFF: Duration = Duration::from_secs(1);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 
 /// A source that says more within a second waits for the next one: one that floods must not hold the others up.
 const MOST_A_SECOND: u32 = 2_000;
@@ -42,7 +41,7 @@ pub(super) async fn monitor<S: Source>(
     let tell = |reading: Option<ErasedReading>| {
         if let Some(reading) = reading {
             if let ErasedReading::Unknown(why) | ErasedReading::Lost(why) = &reading {
-                tracing::warn!(source = std::any::type_name::<S>(), ?key, %why, "a constraint source has no reading");
+                log!(warn, source = std::any::type_name::<S>(), ?key, %why, "a constraint source has no reading");
             }
             report(reading);
         }
@@ -51,7 +50,7 @@ pub(super) async fn monitor<S: Source>(
         let begun = clock.mono();
         let why = watch_once(source, key, clock, &mut record, &tell).await;
         let died = clock.mono();
-        tracing::debug!(source = std::any::type_name::<S>(), ?key, %why, "a watch has ended");
+        log!(debug, source = std::any::type_name::<S>(), ?key, %why, "a watch has ended");
         tell(record.hear(Reading::Unknown(why), died));
         if died.since(begun) >= LONGEST_BACK_OFF {
             back_off = SHORTEST_BACK_OFF;
@@ -85,7 +84,7 @@ async fn watch_once<S: Source>(
                 }
                 if let Some(rest) = pace.rest(clock.mono()) {
                     // Its watch is not polled meanwhile; what it says then is what counts.
-                    tracing::warn!(source = std::any::type_name::<S>(), ?key, "a constraint source says too much");
+                    log!(warn, source = std::any::type_name::<S>(), ?key, "a constraint source says too much");
                     clock.sleep_until(rest).await;
                 }
                 let reading = seen.borrow_and_update().clone();
@@ -133,18 +132,12 @@ async fn reached(clock: &dyn Clock, moment: Option<MonoTime>) {
 /// The future, with a panic turned into the reason "it panicked: ...".
 pub(super) async fn unwinding<T>(future: impl Future<Output = T>) -> Result<T, Cow<'static, str>> {
     let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+    poll_fn(|cx| match guarded(|| future.as_mut().poll(cx)) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-        Err(panic) => Poll::Ready(Err(format!("it panicked: {}", panic_text(&*panic)).into())),
+        Err(panic) => Poll::Ready(Err(format!("it panicked: {}", panic_text(panic)).into())),
     })
     .await
-}
-
-/// What a panic says.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
 /// What was heard from a source and what of it still counts.

@@ -3,9 +3,7 @@
 //! Invariant: whatever a body does, exactly one `Ended` is reported for its attempt, and after that nothing of the body
 //! lives. (A body that never returns reports nothing: the dispatcher then gives it up as a zombie.)
 
-use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,6 +13,7 @@ use super::mailbox::Mailbox;
 use super::message::{Ended, Event};
 use super::signal::StopSignal;
 use crate::clock::Clock;
+use crate::contain::{guarded, panic_text};
 
 /// What runs in an attempt: decodes the payload and calls the task.
 pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -30,6 +29,10 @@ pub(super) fn run(
 ) -> impl Future<Output = ()> + Send {
     let report = Report { attempt, events, signal: Arc::clone(&signal), end: None };
     async move {
+        // Who is to stop before the first poll does not begin: its constraint, say, was lost since the claim.
+        if signal.reason().is_some() {
+            return;
+        }
         if tells_start {
             let _ = report.events.send(Event::Started(attempt, clock.mono()));
         }
@@ -88,22 +91,6 @@ async fn watched(body: BodyFuture, signal: &StopSignal) -> (Ended, Option<Reason
         },
     };
     (ended, heard)
-}
-
-pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
-    // What the body leaves behind half-done is dropped with it and seen by nobody.
-    catch_unwind(AssertUnwindSafe(run))
-}
-
-/// The text of a panic; its payload, whose drop may panic in turn, is gone afterwards.
-pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    if let Err(second) = guarded(|| drop(panic)) {
-        // Two in a row are enough; the second is left where it is.
-        std::mem::forget(second);
-    }
-    text.unwrap_or_else(|| "a panic whose payload is not text".to_owned())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::mailbox::Mailbox;
 use super::message::Event;
 use super::monitors::{Monitor, Monitors};
 use crate::clock::{Clock, MonoTime, WallTime};
-use crate::constraint::erased::{ErasedConstraint, ErasedReading, SourceKey};
+use crate::constraint::erased::{ErasedConstraint, ErasedReading, SourceKey, shown};
 use crate::constraint::gate::{Gate, GateState};
 use crate::constraint::kinds::ConstraintKinds;
 
@@ -193,7 +193,7 @@ impl Conditions {
     fn reading(&self, condition: &Condition) -> Option<String> {
         let monitor = condition.constraint.source().and_then(|key| self.monitors.get(key))?;
         Some(match monitor.last.as_ref()? {
-            ErasedReading::Known(state) => format!("{state:?}"),
+            ErasedReading::Known(state) => shown(&**state),
             ErasedReading::Unknown(why) => format!("unknown: {why}"),
             ErasedReading::Lost(why) => format!("lost: {why}"),
         })

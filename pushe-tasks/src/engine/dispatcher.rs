@@ -32,8 +32,10 @@ use super::spread::SPREAD;
 use super::tasks::TaskState;
 use super::trouble::Trouble;
 use super::watch::ClockWatch;
+use super::watchdog::Watchdog;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
+use crate::contain::tell;
 use crate::event::LifecycleEvent;
 use crate::random::unit;
 
@@ -93,6 +95,8 @@ pub(crate) struct Dispatcher {
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
     pub(super) watch: ClockWatch,
+    /// Whether the runtime of the bodies polls them.
+    pub(super) watchdog: Watchdog,
     /// The most claims in total that a test lets it make.
     #[cfg(feature = "testing")]
     pub(crate) allowed: Option<u64>,
@@ -154,6 +158,7 @@ impl Dispatcher {
             granted: 0,
             told_turn: Turn::default(),
             watch,
+            watchdog: Watchdog::default(),
             #[cfg(feature = "testing")]
             allowed: None,
             inbox: Vec::new(),
@@ -190,7 +195,7 @@ impl Dispatcher {
         self.inbox = inbox;
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
         if self.watch.look(mono, wall) {
-            tracing::warn!("the clock was set back; waits keep their length");
+            tell!(warn, "the clock was set back; waits keep their length");
             self.outbox.push(Request::Write(Write::Clamp));
             self.conditions.clock_was_set_back();
             self.lanes_changed = true;
@@ -229,6 +234,7 @@ impl Dispatcher {
                 self.conditions.observe(&key, reading);
                 self.lanes_changed = true;
             }
+            Event::Alive => self.bodies_answered(),
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
             Event::Bodies(works, reply) => self.endings.add(works, reply),
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
@@ -375,6 +381,7 @@ impl Dispatcher {
             ask(&mut self.next_prune, Write::Prune(PRUNE_BATCH));
         }
         self.try_store_again(mono);
+        self.watch_bodies(mono);
         self.isolation.pass(mono, self.live.iter().map(|(attempt, _)| *attempt));
     }
 
@@ -397,7 +404,7 @@ impl Dispatcher {
         let Some(mut live) = self.live.remove(attempt) else { return };
         live.given_up = Some(self.shared.clock.mono());
         let task = self.tasks[live.task].entry.name();
-        tracing::warn!(work = %attempt.work, task, "a body does not stop");
+        tell!(warn, work = %attempt.work, task, "a body does not stop");
         self.listeners.tell(|| LifecycleEvent::GivenUp { work: attempt.work, task: Arc::from(task) });
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped, live.signal.reason());
@@ -464,7 +471,9 @@ impl Dispatcher {
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
         let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);
-        let moments = [stop, self.live.next_moment(), self.next_gate, trouble, prune, release, isolation];
+        let watchdog = self.watchdog.next_moment();
+        let moments =
+            [stop, self.live.next_moment(), self.next_gate, trouble, prune, release, isolation, watchdog];
         let walls = [self.next_due, self.conditions.next_recheck()];
         Wake {
             mono: moments.into_iter().flatten().min(),

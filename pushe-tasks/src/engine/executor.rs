@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::contain::tell;
 use crate::options::RunOn;
 
 /// A body with everything around it, ready to be run.
@@ -54,7 +55,7 @@ impl TokioExecutor {
         let thread = std::thread::Builder::new().name("pushe-cpu".to_owned());
         match thread.spawn(move || runtime.block_on(cpu_thread(receiver))) {
             Ok(_) => *cpu = Some(sender),
-            Err(error) => tracing::error!(%error, "the cpu thread could not be started"),
+            Err(error) => tell!(error, %error, "the cpu thread could not be started"),
         }
     }
 }

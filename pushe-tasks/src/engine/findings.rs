@@ -8,9 +8,9 @@ pub(crate) fn tell_findings(facts: &StoreFacts, told: u64) -> u64 {
     let old = facts.findings.len().saturating_sub(new);
     for finding in &facts.findings[old..] {
         if finding.is_ordinary() {
-            tracing::info!(store = %facts.place, "{finding}");
+            crate::contain::tell!(info, store = %facts.place, "{finding}");
         } else {
-            tracing::error!(store = %facts.place, "{finding}");
+            crate::contain::tell!(error, store = %facts.place, "{finding}");
         }
     }
     facts.noticed

@@ -158,6 +158,8 @@ pub(crate) enum Event {
     Ended(Attempt, Ended, Option<Reason>),
     /// A constraint source read something new.
     Reading(SourceKey, ErasedReading),
+    /// The runtime of the bodies has polled something that asked it to.
+    Alive,
     /// The sources that a claimed attempt needs were read once more.
     LookedAgain(Attempt, Vec<SecondLook>),
     /// Somebody waits for a piece of work to finish.
@@ -220,6 +222,7 @@ impl std::fmt::Debug for Event {
             Self::Started(..) => "Started",
             Self::Ended(..) => "Ended",
             Self::Reading(..) => "Reading",
+            Self::Alive => "Alive",
             Self::LookedAgain(..) => "LookedAgain",
             Self::Wait(..) => "Wait",
             Self::WaitForOutput(..) => "WaitForOutput",

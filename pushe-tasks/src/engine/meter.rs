@@ -26,7 +26,7 @@ mod on {
         static SAID: AtomicBool = AtomicBool::new(false);
         // A recorder keeps its own state, and nothing of the engine is touched by it.
         if catch_unwind(AssertUnwindSafe(record)).is_err() && !SAID.swap(true, Ordering::Relaxed) {
-            tracing::error!("a recorder of metrics panics; this is said once");
+            crate::contain::tell!(error, "a recorder of metrics panics; this is said once");
         }
     }
 

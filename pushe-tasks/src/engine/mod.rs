@@ -46,6 +46,7 @@ pub(crate) mod transact;
 mod trouble;
 mod verb;
 mod watch;
+mod watchdog;
 pub(crate) mod writer;
 
 pub(crate) use attempt::BodyFuture;

@@ -98,7 +98,15 @@ impl Run {
     fn next(&self, how: PeriodEnd, at: WallTime) -> Option<NextSlot> {
         let began = if how == PeriodEnd::LeftOut { self.last_began } else { Some(self.began) };
         let coming = self.plan.next(self.turn.slot, at.as_millis(), began)?;
-        let moment = WallTime::from_millis(coming.slot.at);
+        let back = self.set_back(at);
+        let moment = WallTime::from_millis(coming.slot.at.saturating_sub(back));
+        #[cfg(pushe_planted)]
+        let moment = match self.plan.grid {
+            Grid::Every { every } if planted_from_now() => {
+                at.plus(Duration::from_millis(every.unsigned_abs()))
+            }
+            _ => moment,
+        };
         // The slots of cron name moments of the wall clock.
         let wait = match self.plan.grid {
             Grid::Every { .. } => moment.since(at),
@@ -107,10 +115,23 @@ impl Run {
         Some(NextSlot {
             number: coming.slot.number,
             at: moment,
-            early: WallTime::from_millis(coming.early),
+            early: WallTime::from_millis(coming.early.saturating_sub(back)),
             wait,
         })
     }
+
+    /// How far the grid moves at the end of a run during which the clock was set back by more than a period (S8.1): it begins
+    /// anew, so that the next run is not as late as the clock was early.
+    fn set_back(&self, at: WallTime) -> i64 {
+        let Grid::Every { every } = self.plan.grid else { return 0 };
+        let ahead = self.turn.slot.at.saturating_sub(at.as_millis());
+        if ahead.saturating_sub(self.plan.flex) > every { ahead } else { 0 }
+    }
+}
+
+#[cfg(pushe_planted)]
+fn planted_from_now() -> bool {
+    pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::PeriodFromNow)
 }
 
 fn period(end: AttemptEnd, error: String, how: PeriodEnd, next: NextSlot) -> Settlement {
@@ -179,6 +200,23 @@ mod tests {
             Settlement::Period { end, how, next, .. } => Some((*end, *how, next.number, next.at.as_millis())),
             _ => None,
         }
+    }
+
+    #[test]
+    fn s8_1_a_clock_set_back_during_a_run_does_not_put_off_the_next() {
+        let hour = 3_600_000;
+        let run = hourly(None, 7);
+        let slot = run.turn.slot.at;
+        let check = |now: i64, expected: i64, wait: i64| {
+            let done = run.settlement(Settlement::Succeeded { output: None }, WallTime::from_millis(now));
+            let Settlement::Period { next, .. } = done else { panic!("{done:?}") };
+            let wait = Duration::from_millis(u64::try_from(wait).unwrap());
+            assert_eq!((next.at, next.wait), (WallTime::from_millis(expected), wait), "at {now}");
+        };
+        check(slot, slot + hour, hour);
+        check(slot - hour, slot + hour, 2 * hour);
+        check(slot - hour - 1, slot - 1, hour);
+        check(slot - 9_000 * hour, slot - 8_999 * hour, hour);
     }
 
     #[test]

@@ -161,6 +161,10 @@ impl Dispatcher {
             zombies: zombies.collect(),
             suspects: self.suspects,
             alone: self.isolation.alone(),
+            blocked_since: self
+                .watchdog
+                .blocked_since()
+                .map(|since| self.moment(since, self.shared.clock.mono())),
             sources: self.silent_sources(),
             trouble: self.trouble.as_ref().map(|trouble| trouble.error.to_string()),
         }

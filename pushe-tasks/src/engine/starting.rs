@@ -18,6 +18,7 @@ use super::period::Run;
 use super::second_look::SecondLook;
 use super::signal::StopSignal;
 use crate::clock::MonoTime;
+use crate::contain::tell;
 use crate::context::{Given, Reports, TaskContext};
 use crate::scheduler::TaskScheduler;
 use crate::telemetry::{self, TARGET, field, span};
@@ -28,7 +29,7 @@ impl Dispatcher {
         let (attempt, now) = (claim.attempt(), self.shared.clock.mono());
         self.seen += 1;
         if claim.record.alone {
-            tracing::warn!(work = %attempt.work, crashes = claim.record.interruptions, "a suspect runs alone");
+            tell!(warn, work = %attempt.work, crashes = claim.record.interruptions, "a suspect runs alone");
             self.isolation.began(attempt, claim.record.interruptions, now);
         }
         let Some(lane) = self.lanes.get_mut(claim.record.lane) else { return };
@@ -76,7 +77,7 @@ impl Dispatcher {
             return self.leave_out(attempt);
         }
         if missed > 0 {
-            tracing::info!(work = %attempt.work, missed, "slots were missed before this run");
+            tell!(info, work = %attempt.work, missed, "slots were missed before this run");
         }
         match self.conditions.look_again(&conditions) {
             None => self.begin(attempt, task, claim, signal),
@@ -182,7 +183,7 @@ impl Dispatcher {
         meter::ended(name, telemetry::LEFT_OUT, self.shared.clock.mono().since(live.began));
         if let Some(run) = &live.run {
             let (missed, expired) = (run.turn.missed, run.lapsed);
-            tracing::info!(work = %attempt.work, missed, expired, "slots are left out");
+            tell!(info, work = %attempt.work, missed, expired, "slots are left out");
             self.settle(attempt, run.left_out(self.shared.clock.wall()), Body::Ended, None);
         }
     }

@@ -67,7 +67,7 @@ impl Dispatcher {
         if let Settlement::Return { reason } = settled
             && returned.is_multiple_of(GIVEN_BACK)
         {
-            tracing::warn!(task, ?reason, returned, "attempts are given back and none ends");
+            crate::contain::tell!(warn, task, ?reason, returned, "attempts are given back and none ends");
         }
     }
 

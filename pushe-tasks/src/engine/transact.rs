@@ -7,8 +7,8 @@ use std::cell::Cell;
 use pushe_tasks_store::redb::AppTables;
 use pushe_tasks_store::{StoreError, Verbs, Verdict, WallTime, WorkId};
 
-use super::attempt::{guarded, panic_text};
 use super::message::Reply;
+use crate::contain::{guarded, panic_text, tell};
 use crate::scheduler::TaskScheduler;
 use crate::transact::Transaction;
 
@@ -104,7 +104,8 @@ where
             reply.send(answer);
         });
         if let Err(panic) = sent {
-            tracing::error!(
+            tell!(
+                error,
                 panic = panic_text(panic),
                 "what a transaction answered panicked when it was dropped"
             );

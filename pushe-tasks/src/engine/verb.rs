@@ -112,7 +112,7 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
 
 fn silence<T>(result: Result<T, VerbError>, what: &'static str, work: Option<WorkId>) -> Answer {
     if let Err(error) = result {
-        tracing::error!(%error, work = work.map(tracing::field::display), "{what}");
+        crate::contain::tell!(error, %error, work = work.map(tracing::field::display), "{what}");
     }
     Answer::Silence
 }

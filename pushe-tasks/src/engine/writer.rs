@@ -23,6 +23,7 @@ use super::message::{Event, Read, Refusal, Reply, Request, Write};
 use super::meter;
 use super::verb::{self, Applied, Done};
 use crate::clock::Clock;
+use crate::contain::tell;
 use crate::scheduler::WorkRef;
 use crate::telemetry::{TARGET, field, span};
 
@@ -273,7 +274,7 @@ impl Writer {
             Ok(None) => job.answer(Ok(false)),
             Err(StoreError::Unsupported) => job.answer(Err(StoreError::Unsupported)),
             Err(error) => {
-                tracing::error!(%error, "a transaction of the application failed");
+                tell!(error, %error, "a transaction of the application failed");
                 self.estranged = true;
                 self.short_of_room |= matches!(error, StoreError::Full);
                 let _ = self.events.send(Event::StoreTrouble(error.clone()));
@@ -299,7 +300,7 @@ impl Writer {
     }
 
     fn refuse(&mut self, done: Vec<Done>, error: StoreError) {
-        tracing::error!(%error, "a commit failed");
+        tell!(error, %error, "a commit failed");
         // A store that could not even begin has seen none of them.
         let unseen = std::mem::take(&mut self.intake.writes);
         let refused = done.into_iter().map(Done::into_write).chain(unseen);
@@ -365,8 +366,8 @@ fn rescue_unowned(verbs: &mut dyn Verbs, now: WallTime) {
     request.charge_within = Duration::ZERO;
     match verbs.rescue(&request) {
         Ok(rescued) if rescued.orphans.is_empty() => {}
-        Ok(rescued) => tracing::warn!(orphans = rescued.orphans.len(), "claims in doubt were given back"),
-        Err(error) => tracing::error!(%error, "claims in doubt could not be looked for"),
+        Ok(rescued) => tell!(warn, orphans = rescued.orphans.len(), "claims in doubt were given back"),
+        Err(error) => tell!(error, %error, "claims in doubt could not be looked for"),
     }
 }
 

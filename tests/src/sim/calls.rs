@@ -2,6 +2,8 @@
 //!
 //! Invariant: an answer counts when it reaches its caller, if the process has not died before.
 
+use std::future::Future as _;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use pushe_tasks::{
@@ -74,6 +76,12 @@ pub struct Callers {
 }
 
 impl Callers {
+    /// Whether the engine has ended.
+    pub fn has_ended(&self) -> bool {
+        let ended = std::pin::pin!(self.scheduler.stopped());
+        ended.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
     /// Begins one call of `schedule`.
     pub fn schedule(&self, token: usize) {
         let call = self.call(token);

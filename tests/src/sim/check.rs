@@ -1,18 +1,32 @@
 //! What must hold between the ledger and the store, after every recovery and at the end.
 //!
-//! I3, I10, I14 and I19 are judged where time passes and bodies start; I15 is the store's own deep check. I11 and I12 are
-//! about periods and waits that clocks move: they join `judge_record` with the work on time.
+//! I3, I10, I14 and I19 are judged where time passes and bodies start, I11 in `beat`; I15 is the store's own deep check.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pushe_tasks::clock::WallTime;
+use pushe_tasks::Task as _;
+use pushe_tasks::clock::{MonoTime, WallTime};
 use pushe_tasks::{AttemptEnd, Reason, WorkState};
-use pushe_tasks_store::WorkView;
+use pushe_tasks_store::{Filed, WorkView};
 
+use super::beat::Beat;
 use super::job::{Job, TASKS};
 use super::ledger::{Answer, Ended, Ledger, Piece, Run};
 use super::script::{End, Policy};
+
+/// A clock that is a little behind is not noticed.
+const SLEW: Duration = Duration::from_secs(2);
+
+/// So long work that may start may not wait.
+const STARVED: Duration = Duration::from_secs(60);
+
+/// What an empty store takes, and how much more than what it keeps: rows stand in pages of which many are half-full, and the
+/// file doubles when it grows.
+const EMPTY: u64 = 1 << 20;
+const FACTOR: u64 = 8;
+/// What a piece takes beside its payload.
+const PER_PIECE: u64 = 1 << 10;
 
 /// The shortest retention: that of replaced work.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(3600);
@@ -22,7 +36,7 @@ pub fn check(ledger: &mut Ledger, views: &[WorkView]) {
     let mut wrong = Vec::new();
     let mut seen = BTreeMap::new();
     let mut unfinished: BTreeMap<&str, Vec<(u64, usize)>> = BTreeMap::new();
-    for view in views {
+    for view in views.iter().filter(|view| view.lane.task != Beat::NAME) {
         let Ok(spec) = &view.spec else {
             match ledger.by_id.get(&view.record.id).copied() {
                 Some(token) if ledger.rotten == Some(token) => drop(seen.insert(token, view.record.state)),
@@ -69,6 +83,74 @@ pub fn check(ledger: &mut Ledger, views: &[WorkView]) {
         ledger.violation(what);
     }
     ledger.count("checks");
+}
+
+/// What waits: no longer than it was to (I12), and nothing for long that may start (I19).
+pub fn waits(ledger: &mut Ledger, views: &[WorkView], now: WallTime, mono: MonoTime) {
+    let mut wrong = Vec::new();
+    let unfinished = |view: &&WorkView| !view.record.state.is_finished();
+    for record in views.iter().filter(unfinished).map(|view| &view.record) {
+        let delayed = record.state == WorkState::Enqueued && record.filed != Filed::Ready;
+        let waits = delayed && record.period.is_none();
+        if waits && !ledger.failing && !record.wait.is_zero() && record.due.since(now) > record.wait + SLEW {
+            let (id, wait, due) = (record.id, record.wait, record.due);
+            wrong.push(format!(
+                "I12: {id} was to wait {wait:?}, and its time is {due}, {:?} from now",
+                due.since(now)
+            ));
+        }
+    }
+    let idle = startable(ledger, views, now);
+    for token in 0..ledger.pieces.len() {
+        let piece = &mut ledger.pieces[token];
+        if !idle.contains(&token) {
+            piece.idle_since = None;
+        } else if mono.since(*piece.idle_since.get_or_insert(mono)) > STARVED {
+            wrong.push(format!("I19: piece {token} may start, and has not for {STARVED:?}"));
+        }
+    }
+    for what in wrong {
+        ledger.violation(what);
+    }
+}
+
+/// The pieces that nothing keeps from running.
+fn startable(ledger: &Ledger, views: &[WorkView], now: WallTime) -> Vec<usize> {
+    // Suspects hold others back, and a store that has failed is left alone for a while.
+    let suspects =
+        views.iter().any(|view| !view.record.state.is_finished() && view.record.interruptions >= 2);
+    let bodies = views.iter().filter(|view| view.record.state == WorkState::Running).count();
+    if suspects || ledger.failing || bodies.max(ledger.living.len()) >= ledger.max_running {
+        return Vec::new();
+    }
+    let may_start = |view: &&WorkView| {
+        view.record.state == WorkState::Enqueued
+            && view.record.due <= now
+            && view.lane.constraints.is_empty()
+            && TASKS[..2].contains(&view.lane.task.as_str())
+    };
+    let token = |view: &WorkView| Some(Job::token_of(&view.spec.as_ref().ok()?.envelope.payload));
+    let alone = |token: &usize| {
+        let Some(piece) = ledger.pieces.get(*token) else { return false };
+        let (key, task) = (piece.call.key, piece.call.task % 3);
+        let of_task = ledger.living.values().filter(|body| body.task % 3 == task).count();
+        let under_id = ledger.living.values().any(|body| key.is_some() && body.key == key);
+        !(ledger.living.contains_key(token) || under_id || task == 1 && of_task >= 2)
+    };
+    views.iter().filter(may_start).filter_map(token).filter(alone).collect()
+}
+
+/// The file grows with what it has to keep, and not with what was done to it (I16).
+pub fn growth(ledger: &mut Ledger, views: &[WorkView], file: u64) {
+    let kept = views.iter().map(|view| {
+        let payload = view.spec.as_ref().map_or(0, |spec| spec.envelope.payload.len());
+        payload as u64 + PER_PIECE
+    });
+    ledger.most_kept = ledger.most_kept.max(kept.sum());
+    if file > EMPTY + FACTOR * ledger.most_kept {
+        let most = ledger.most_kept;
+        ledger.violation(format!("I16: the file has {file} bytes, and was never to keep more than {most}"));
+    }
 }
 
 /// A piece that is not in the store.

@@ -133,7 +133,8 @@ fn op(random: &mut Random, profile: &Profile) -> Op {
     }
     match random.below(100) {
         0..28 => Op::Schedule(call(random, profile)),
-        28..38 => {
+        28..31 => Op::Beat(byte(random.below(3))),
+        31..38 => {
             let key = byte(random.below(profile.keys));
             let policy = policy(random, profile);
             let calls = (0..2 + random.below(4)).map(|_| {

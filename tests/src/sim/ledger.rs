@@ -57,6 +57,8 @@ pub struct Piece {
     pub pruned: bool,
     /// Whether the wall clock was set while it waited, so that its waits may be shorter or longer than they were.
     pub clock_set: bool,
+    /// Since when it may start, as far as anybody can see.
+    pub idle_since: Option<MonoTime>,
     /// Whether a crash can have found it running alone: at a crash, no other body lived.
     pub died_alone: bool,
 }
@@ -115,6 +117,10 @@ pub struct Life {
 pub struct Ledger {
     /// Every call, by its token.
     pub pieces: Vec<Piece>,
+    /// Periodic work, by its key.
+    pub beats: BTreeMap<u8, super::beat::Beats>,
+    /// The most bytes that the store has had to keep at once.
+    pub most_kept: u64,
     /// Tokens by stored name.
     pub by_id: BTreeMap<WorkId, usize>,
     /// Bodies that live now, by token.
@@ -211,6 +217,7 @@ impl Ledger {
             seen: None,
             pruned: false,
             clock_set: false,
+            idle_since: None,
             died_alone: false,
         });
         if let Some(id) = id {
@@ -263,6 +270,7 @@ impl Ledger {
         self.lives.push(Life::default());
         (self.dead, self.die, self.die_at_end, self.failing) = (false, false, false, false);
         self.living.clear();
+        self.pieces.iter_mut().for_each(|piece| piece.idle_since = None);
     }
 
     /// The process has died, with the bodies that live.
@@ -275,6 +283,7 @@ impl Ledger {
 
     /// The wall clock was set: what lies in its future now may be over at any time.
     pub fn clock_set(&mut self, now: WallTime) {
+        super::beat::clock_set(self);
         for piece in &mut self.pieces {
             piece.clock_set = true;
             piece.asked = piece.asked.min(now);

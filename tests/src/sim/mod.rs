@@ -3,6 +3,7 @@
 //!
 //! Invariant: one script has one trace. Nothing here reads a real clock, a real disk or the system's randomness.
 
+pub mod beat;
 pub mod calls;
 pub mod check;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod idle;
 pub mod job;
 pub mod ledger;
 pub mod machine;
+pub mod panics;
 pub mod probe;
 pub mod random;
 pub mod rot;

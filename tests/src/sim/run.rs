@@ -17,6 +17,9 @@ pub const MEETS: &[&str] = &[
     "schedule",
     "race",
     "many",
+    "beat",
+    "beats",
+    "beats after misses",
     "cancel",
     "cancel by id",
     "cancel race",
@@ -81,6 +84,7 @@ pub struct Outcome {
 
 /// Runs the script to its end, or to the first thing that must not be.
 pub fn run(script: &Script) -> Outcome {
+    super::panics::listen();
     let mut world = World::new(script);
     for op in &script.ops {
         world.ledger.open().note(format!("op {op:?}"));
@@ -97,6 +101,9 @@ pub fn run(script: &Script) -> Outcome {
     let trace = world.disk.trace_hash();
     world.life = None;
     let mut ledger = std::mem::take(&mut *world.ledger.open());
+    for panic in super::panics::take() {
+        ledger.violation(format!("panic: {panic}"));
+    }
     ledger.note(format!("disk {trace:016x}"));
     let Ledger { violations, trace, recent, counts, .. } = ledger;
     Outcome { violations, trace, recent: recent.into(), counts }
@@ -131,6 +138,7 @@ impl World {
                 let tokens: Vec<_> = calls.iter().map(|call| self.ask(call)).collect();
                 self.with_callers(|callers| callers.schedule_many(tokens));
             }
+            Op::Beat(key) => self.with_callers(|callers| callers.beat(*key)),
             Op::Cancel(pick) => self.cancel(*pick),
             Op::CancelKey(key) => {
                 for piece in &mut self.ledger.open().pieces {
@@ -393,6 +401,22 @@ impl World {
             }
         }
         self.ledger.open().count("drained");
+        self.hear_beats();
+    }
+
+    /// With nothing in their way, all beats have their runs.
+    fn hear_beats(&mut self) {
+        if self.ledger.open().beats.is_empty() || !self.ledger.open().violations.is_empty() {
+            return;
+        }
+        self.advance(super::beat::every(2) + Duration::from_secs(60));
+        let views = self.life.as_ref().and_then(|life| life.probe.all()).unwrap_or_default();
+        let now = pushe_tasks::clock::Clock::wall(&self.clock);
+        let silent = super::beat::silent(&self.ledger.open(), &views, now);
+        if !silent.is_empty() {
+            self.ledger.open().violation(format!("I11: beats {silent:?} have had no run, and now is {now}"));
+        }
+        self.check("after the beats");
     }
 
     /// How long all work can take, one after another: delays, bodies, graces and back-offs.

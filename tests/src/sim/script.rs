@@ -149,6 +149,8 @@ pub enum Op {
     Race(Vec<Call>),
     /// One call of `schedule_many`.
     Many(Vec<Call>),
+    /// Periodic work is scheduled under a key, or kept.
+    Beat(u8),
     /// `cancel` of one piece.
     Cancel(u16),
     /// `cancel` of all that bears a task id.
@@ -204,6 +206,7 @@ impl Op {
             Self::Schedule(_) => "schedule",
             Self::Race(_) => "race",
             Self::Many(_) => "many",
+            Self::Beat(_) => "beat",
             Self::Cancel(_) => "cancel",
             Self::CancelKey(_) => "cancel by id",
             Self::CancelRace(..) => "cancel race",

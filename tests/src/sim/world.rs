@@ -12,6 +12,7 @@ use pushe_tasks_store::redb::{Integrity, Opening, RedbStore, SimDisk, StoreOptio
 use pushe_tasks_store::{OpenError, Store as _};
 use tokio::runtime::Runtime;
 
+use super::beat::{self, Beat};
 use super::calls::Callers;
 use super::check;
 use super::clock::SimClock;
@@ -140,6 +141,8 @@ impl World {
             .state(given.clone())
             .register::<Plain>()
             .register::<Narrow>()
+            .register::<Beat>()
+            .only::<Beat>()
             .only::<Plain>()
             .only::<Narrow>();
         if !std::mem::take(&mut self.without_rare) {
@@ -302,8 +305,15 @@ impl World {
         {
             self.ledger.open().violation(format!("I15: {wrong} ({when})"));
         }
+        if life.callers.has_ended() {
+            self.ledger.open().violation(format!("panic: the engine has ended by itself ({when})"));
+        }
         if let Some(views) = life.probe.all() {
-            check::check(&mut self.ledger.open(), &views);
+            let (mut ledger, now) = (self.ledger.open(), self.clock.wall());
+            check::check(&mut ledger, &views);
+            check::waits(&mut ledger, &views, now, self.clock.mono());
+            beat::check(&mut ledger, &views, now);
+            check::growth(&mut ledger, &views, self.disk.size());
         }
     }
 }

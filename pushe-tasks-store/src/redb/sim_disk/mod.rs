@@ -187,6 +187,11 @@ impl SimDisk {
         self.state().trace
     }
 
+    /// How many bytes a process would find in it now.
+    pub fn size(&self) -> u64 {
+        self.state().cache.len() as u64
+    }
+
     /// What a reader sees.
     pub fn image(&self) -> Vec<u8> {
         self.state().cache.clone()
