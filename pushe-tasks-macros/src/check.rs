@@ -2,6 +2,8 @@
 //!
 //! Invariant: a rule only looks and reports; what is emitted then is decided elsewhere.
 
+use std::time::Duration;
+
 use proc_macro2::{TokenStream, TokenTree};
 use pushe_tasks_syntax::id_format::{self, Piece};
 use pushe_tasks_syntax::{limits, rules};
@@ -13,7 +15,7 @@ use crate::item::{Item, bare, last_segment};
 use crate::messages;
 use crate::naming;
 use crate::options::{Id, Options, RetryOptions};
-use crate::value::Time;
+use crate::value::{Priority, Time};
 
 /// Judges the function; whether its types can stand in the task's implementation.
 pub(crate) fn signature(item: &Item, diag: &mut Diagnostics) -> Usable {
@@ -48,6 +50,8 @@ pub(crate) fn options(options: &Options, item: &Item, diag: &mut Diagnostics) {
     retry_if(options, item, diag);
     not_zero("timeout", options.timeout.as_ref(), diag);
     not_zero("delay", options.delay.as_ref(), diag);
+    urgency(options, diag);
+    expires(options, diag);
     options.period.check(diag);
     tags(options, diag);
     if let Some(limit) = &options.concurrency {
@@ -286,7 +290,8 @@ fn policy(options: &Options, diag: &mut Diagnostics) {
         }
     }
     if let Some(policy) = &options.policy {
-        diag.judge(policy, rules::periodic_policy(policy.is("Append"), options.period.is_meant()));
+        let appends = policy.is("Append") || policy.is("AppendAfterSuccess");
+        diag.judge(policy, rules::periodic_policy(appends, options.period.is_meant()));
     }
 }
 
@@ -296,6 +301,26 @@ fn on_lost(options: &Options, diag: &mut Diagnostics) {
         if options.on_lost.is_some() {
             diag.judge(key, rules::on_lost(true, options.has_constraint));
         }
+    }
+}
+
+fn urgency(options: &Options, diag: &mut Diagnostics) {
+    if let Some(Priority::Minutes { value, token }) = &options.priority {
+        diag.judge(token, rules::priority(*value));
+    }
+    // The second of the two is the one too many.
+    if let [_, second] = &*options.urgency_keys {
+        diag.judge(second, rules::urgency(true, true));
+    }
+}
+
+fn expires(options: &Options, diag: &mut Diagnostics) {
+    if not_zero("expires", options.expires.as_ref(), diag) {
+        return;
+    }
+    if let Some(expires) = &options.expires {
+        let delay = options.delay.as_ref().map_or(Duration::ZERO, |delay| delay.value);
+        diag.judge(expires, rules::expires(Some(expires.value), delay, options.period.is_meant()));
     }
 }
 

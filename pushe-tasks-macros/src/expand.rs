@@ -15,6 +15,7 @@ use crate::check::Usable;
 use crate::id_format;
 use crate::item::Item;
 use crate::options::{Id, Options, RetryOptions};
+use crate::value::Priority;
 
 /// A task that is about to be written.
 pub(crate) struct Task<'t> {
@@ -256,6 +257,12 @@ impl Task<'_> {
         let time = |time: Duration| duration(time, &private);
         add(options.timeout.as_ref().map(|it| time(it.value)).map(|it| quote!(.timeout(#it))));
         add(options.delay.as_ref().map(|it| time(it.value)).map(|it| quote!(.delay(#it))));
+        add(options.priority.as_ref().map(|priority| match priority {
+            Priority::Word(word) => quote!(.priority(#private::Priority::#word)),
+            Priority::Expedited => quote!(.expedited()),
+            Priority::Minutes { token, .. } => quote!(.priority(#private::Priority::Minutes(#token))),
+        }));
+        add(options.expires.as_ref().map(|it| time(it.value)).map(|it| quote!(.expires(#it))));
         add(options.period.expand(&private));
         let tags = &options.tags;
         add((!tags.is_empty()).then(|| quote!(.tags(&[#(#tags),*]))));

@@ -39,12 +39,16 @@ use options::Options;
 /// | `aliases("...", ..)` | earlier names, under which stored work is still found | none |
 /// | `task = OtherName` | the name of the type | the function's name |
 /// | `id = "a/{field}"`, `id = path::to_fn` | the id of the work, made from its input | none |
-/// | `policy = Keep`, `Replace`, `Append` | what happens to unfinished work with that id | `Append` |
+/// | `policy = Keep`, `Replace`, `Append`, `AppendAfterSuccess` | what happens to unfinished work with that id | `Append`, of periodic work `Keep` |
 /// | `network = Connected`, `NotRequired` | the network that the work needs | `NotRequired` |
 /// | `retry(max_attempts = 8, backoff = Exponential, delay = "30s", max_delay = "5h", jitter = 0.1)` | how failed attempts are made again | as written, any number of attempts |
 /// | `retry_if = path::to_fn` | `fn(&E) -> bool`; an error it refuses fails at once | none |
 /// | `timeout = "10m"` | how long an attempt may take before it is told to stop; after `stop_grace` it is dropped | none |
 /// | `delay = "5s"` | the least time from scheduling to the first attempt | none |
+/// | `priority = Low`, `Normal`, `High`, `15`, or `expedited` | how far it jumps the queue: 10 minutes down or up, so many minutes, an hour | `Normal` |
+/// | `expires = "1d"` | how long after it was scheduled, or after its slot, it is not started any more | never |
+/// | `every = "1h"` with `flex = "10m"`, or `cron = "30 4 * * *"` with `tz = "Europe/Paris"` | when it runs again and again | once |
+/// | `missed = Once`, `Skip`, `All`; `min_gap = "30m"`; `stop_after = 5` | what becomes of missed slots; the least time between two runs; the most failed periods in a row | `Once`; none; none |
 /// | `concurrency = 4` | how many pieces of its work run at a time | no limit |
 /// | `run_on = Io`, `Cpu`, `Blocking` | where the body runs; `Blocking` takes a plain `fn` | `Io` |
 /// | `crate = ::path` | where this crate is found | `::pushe_tasks` |

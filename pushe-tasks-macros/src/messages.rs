@@ -55,6 +55,8 @@ messages! {
     empty_list(option, example) => "`{option}` lists nothing; write `{example}` or leave `{option}` out",
 
     constraint_twice(name) => "the constraint `{name}` is given twice; keep one",
+    constraint_without_value(name) => "`{name}` takes no value; write `{name}`",
+    storage_without_value() => "`StorageNotLow` takes no value; write `StorageNotLow` for the directory of the store, or `pushe_tasks::constraint::StorageNotLow::at(\"/path\")` for another",
     reach_needs_place() => "`Reach` names a host and port in quotes; write `Reach(\"db.local:5432\")`, or `pushe_tasks::constraint::Reach::new(..)` for a place that is computed",
 
     // Options against the function.

@@ -14,7 +14,7 @@ use crate::diag::{Diagnostics, one_of};
 use crate::messages;
 use crate::period::Period;
 use crate::requires::{self, Requirement};
-use crate::value::{Number, Time, Word, read};
+use crate::value::{Number, Priority, Time, Word, read};
 
 /// A key of the list: its name, what it takes, and how it is written.
 pub(crate) struct Key {
@@ -45,6 +45,9 @@ static KEYS: &[Key] = &[
     key("retry_if", "the path of a function", "retry_if = is_temporary"),
     key("timeout", TIME, "timeout = \"10m\""),
     key("delay", TIME, "delay = \"5s\""),
+    key("priority", "`Low`, `Normal`, `High` or whole minutes", "priority = High"),
+    key("expedited", "no value", "expedited"),
+    key("expires", TIME, "expires = \"1d\""),
     key("every", TIME, "every = \"1h\""),
     key("flex", TIME, "flex = \"10m\""),
     key("cron", TEXT, "cron = \"30 4 * * *\""),
@@ -65,6 +68,8 @@ static RETRY_KEYS: &[Key] = &[
     key("max_delay", TIME, "max_delay = \"5h\""),
     key("jitter", "a number", "jitter = 0.1"),
 ];
+
+static POLICIES: &[&str] = &["Keep", "Replace", "Append", "AppendAfterSuccess"];
 
 static NETWORKS: &[&str] =
     &["NotRequired", "Connected", "Unmetered", "NotRoaming", "Metered", "TemporarilyUnmetered"];
@@ -122,6 +127,10 @@ pub(crate) struct Options {
     pub(crate) retry_if: Option<(Ident, Path)>,
     pub(crate) timeout: Option<Time>,
     pub(crate) delay: Option<Time>,
+    pub(crate) priority: Option<Priority>,
+    /// The keys of `priority` and `expedited`, in their order.
+    pub(crate) urgency_keys: Vec<Ident>,
+    pub(crate) expires: Option<Time>,
     pub(crate) period: Period,
     pub(crate) tags: Vec<LitStr>,
     pub(crate) concurrency: Option<Number<u32>>,
@@ -145,7 +154,7 @@ impl Options {
                     options.id = read::id(&entry, diag);
                 }
                 "policy" => {
-                    options.policy = read::word(&entry, "policy", &["Keep", "Replace", "Append"], diag);
+                    options.policy = read::word(&entry, "policy", POLICIES, diag);
                     options.policy_key = Some(entry.key);
                 }
                 "network" => {
@@ -165,6 +174,15 @@ impl Options {
                 "retry_if" => options.retry_if = read::path(&entry, diag).map(|path| (entry.key, path)),
                 "timeout" => options.timeout = read::time(&entry, diag),
                 "delay" => options.delay = read::time(&entry, diag),
+                "priority" => {
+                    options.priority = read::priority(&entry, diag);
+                    options.urgency_keys.push(entry.key);
+                }
+                "expedited" => {
+                    options.priority = read::flag(&entry, diag).then_some(Priority::Expedited);
+                    options.urgency_keys.push(entry.key);
+                }
+                "expires" => options.expires = read::time(&entry, diag),
                 "every" | "flex" | "cron" | "tz" | "missed" | "min_gap" | "stop_after" => {
                     options.period.read(entry, diag);
                 }

@@ -17,6 +17,8 @@ use crate::value::read;
 
 /// Built-in constraints without a value.
 const PLAIN: [&str; 3] = ["Charging", "BatteryNotLow", "StorageNotLow"];
+/// The one of them that has a sibling with a value.
+const STORAGE: &str = "StorageNotLow";
 /// The built-in constraint that names a place.
 const REACH: &str = "Reach";
 
@@ -87,6 +89,18 @@ fn requirement(value: Expr, diag: &mut Diagnostics) -> Option<Requirement> {
             }
         }
         Expr::Call(call) => {
+            if let Expr::Path(path) = &*call.func
+                && let Some(name) =
+                    path.path.get_ident().filter(|name| PLAIN.iter().any(|plain| name == plain))
+            {
+                let text = if name == STORAGE {
+                    messages::storage_without_value()
+                } else {
+                    messages::constraint_without_value(name)
+                };
+                diag.on(&value, text);
+                return None;
+            }
             if let Expr::Path(path) = &*call.func
                 && let Some(name) = path.path.get_ident().filter(|name| *name == REACH)
             {

@@ -24,6 +24,17 @@ pub(crate) struct Word {
     pub(crate) token: Ident,
 }
 
+/// How urgent a task's work is: one of the words, or minutes with their sign.
+pub(crate) enum Priority {
+    Word(Word),
+    /// Said by an option of its own.
+    Expedited,
+    Minutes {
+        value: i64,
+        token: Expr,
+    },
+}
+
 impl Word {
     pub(crate) fn is(&self, word: &str) -> bool {
         self.token == word
@@ -57,7 +68,7 @@ pub(crate) mod read {
     use syn::punctuated::Punctuated;
     use syn::{ExprLit, ExprUnary, Path, Token, UnOp};
 
-    use super::{Expr, Ident, Lit, LitStr, Number, Time, Word};
+    use super::{Expr, Ident, Lit, LitStr, Number, Priority, Time, Word};
     use crate::diag::{Diagnostics, one_of};
     use crate::messages;
     use crate::options::{Entry, Id, Value, list_span};
@@ -163,6 +174,36 @@ pub(crate) mod read {
             }
         }
         expr(entry, diag, |value| Some(Number { value: number(value)?, token: value.clone() }))
+    }
+
+    /// An option that is given by its name alone.
+    pub(crate) fn flag(entry: &Entry, diag: &mut Diagnostics) -> bool {
+        let given = matches!(entry.value, Value::Nothing);
+        if !given {
+            entry.refuse(diag);
+        }
+        given
+    }
+
+    /// A word, or whole minutes with their sign; what is too much is said by the rule.
+    pub(crate) fn priority(entry: &Entry, diag: &mut Diagnostics) -> Option<Priority> {
+        fn minutes(value: &Expr) -> Option<i64> {
+            match bare(value) {
+                Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => minutes(expr).map(|value| -value),
+                _ => match literal(value)? {
+                    Lit::Int(number) if matches!(number.suffix(), "" | "i32") => {
+                        Some(number.base10_parse().unwrap_or(i64::MAX))
+                    }
+                    _ => None,
+                },
+            }
+        }
+        if let Value::Expr(value) = &entry.value
+            && let Some(minutes) = minutes(value)
+        {
+            return Some(Priority::Minutes { value: minutes, token: value.clone() });
+        }
+        word(entry, "priority", &["Low", "Normal", "High"], diag).map(Priority::Word)
     }
 
     /// A list in parentheses that is not empty.

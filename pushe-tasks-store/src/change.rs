@@ -25,6 +25,8 @@ pub struct Changes {
     pub next_due: Option<WallTime>,
     /// When the first finished record may be pruned.
     pub next_prune: Option<WallTime>,
+    /// When the first piece that waits expires.
+    pub next_expiry: Option<WallTime>,
     /// How many ready pieces are suspects: they run alone (S7.3).
     pub suspects: u64,
     /// The suspect that would start now if no other body lived.

@@ -34,7 +34,8 @@ pub(crate) fn check<T: Tables>(tables: &T, volatile: &Volatile) -> Result<Vec<St
             (Some(id), Some(found)) if id == found => {}
             // A damaged record stands where it was found, or among the Quarantined; what it has in the id index stays.
             (None, Some(found)) if damaged.contains(&found) => {
-                if table == Table::Order && !listed.insert(found) {
+                let second = key.first().is_some_and(|class| class::is_second(*class));
+                if !second && table == Table::Order && !listed.insert(found) {
                     wrong.push(format!("{found} has two places in the order index"));
                 }
             }
@@ -71,6 +72,9 @@ impl Expected {
         let key = index::order_key(record);
         self.known.insert(record.id);
         self.order.insert(key.to_vec(), record.id);
+        for key in index::second_keys(record).into_iter().flatten() {
+            self.order.insert(key.to_vec(), record.id);
+        }
         if class::is_ready(key[0]) {
             *self.ready.entry(record.lane).or_default() += 1;
         }
@@ -89,7 +93,8 @@ impl Expected {
             && !record.state.is_finished()
             && record.state != WorkState::Quarantined
         {
-            let blocked = record.state == WorkState::Blocked;
+            // What waits for the success of Quarantined work stands first and is Blocked all the same.
+            let blocked = record.state == WorkState::Blocked && record.after.is_none();
             self.heads.insert((hash, record.sequence), (record.id, blocked));
         }
     }

@@ -39,6 +39,11 @@ pub enum Finding {
     },
     /// The store had not been closed; it was recovered.
     Recovered,
+    /// The file's header was damaged, which no power cut does: the last commit may be missing.
+    HeaderDamaged {
+        /// What was found.
+        detail: String,
+    },
     /// The file holds an older state of this store than the one that was opened last: a copy was put in its place.
     OlderCopy {
         /// How often the store had been opened by the note beside it.
@@ -89,6 +94,7 @@ impl fmt::Display for Finding {
                 )
             }
             Self::Recovered => write!(f, "the store had not been closed; it was recovered"),
+            Self::HeaderDamaged { detail } => write!(f, "the file is damaged: {detail}"),
             Self::OlderCopy { noted, found } => write!(
                 f,
                 "the file is an older copy of the store: it has been opened {found} times, and the one in its place before \

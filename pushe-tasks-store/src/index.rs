@@ -1,7 +1,8 @@
 //! Where a record stands in the indexes, as a pure function of the record.
 //!
 //! Invariant: every record has exactly one place in the order index, one in the id index if it bears a task id, and one in
-//! the tag index for each of its tags.
+//! the tag index for each of its tags; what expires while it waits, and what the start of a program scheduled, stands in the
+//! order index once more.
 //! A transition is therefore: take out the places of the old record, put in those of the new. Nothing else moves.
 
 use crate::id::{LaneId, WorkId};
@@ -23,6 +24,17 @@ pub(crate) mod class {
 
     /// Pieces that may start along with other work before their due time, by that time.
     pub(crate) const FLEXIBLE: u8 = 9;
+
+    /// Pieces that expire, by that moment, beside the place that they have as they stand.
+    pub(crate) const EXPIRES: u8 = 20;
+
+    /// Unfinished pieces that the start of a program scheduled, likewise.
+    pub(crate) const AUTOMATIC: u8 = 22;
+
+    /// Whether a place in this class is one beside that by which a piece stands.
+    pub(crate) const fn is_second(class: u8) -> bool {
+        matches!(class, EXPIRES | AUTOMATIC)
+    }
 
     /// Whether a piece in this class is ready.
     pub(crate) const fn is_ready(class: u8) -> bool {
@@ -85,6 +97,24 @@ pub(crate) fn order_key(record: &WorkRecord) -> OrderKey {
             place(class::FINISHED, 0, record.prune_at.as_millis())
         }
     }
+}
+
+/// The second place of a record in the order index, if it expires while it waits.
+pub(crate) fn expiry_key(record: &WorkRecord) -> Option<OrderKey> {
+    let waits = matches!(record.state, WorkState::Enqueued | WorkState::Blocked);
+    let at = record.expires_at.filter(|_| waits)?;
+    Some(place(class::EXPIRES, 0, at.as_millis(), record.sequence))
+}
+
+/// The place of a record among those that the start of a program scheduled.
+pub(crate) fn automatic_key(record: &WorkRecord) -> Option<OrderKey> {
+    let lives = matches!(record.state, WorkState::Enqueued | WorkState::Blocked | WorkState::Running);
+    (record.automatic && lives).then(|| place(class::AUTOMATIC, 0, 0, record.sequence))
+}
+
+/// The places of a record in the order index beside the one by which it stands.
+pub(crate) fn second_keys(record: &WorkRecord) -> [Option<OrderKey>; 2] {
+    [expiry_key(record), automatic_key(record)]
 }
 
 /// The place of a record in the id index, if it bears a task id.
@@ -241,6 +271,13 @@ mod tests {
         finished.prune_at = WallTime::from_millis(0).plus(Duration::from_secs(86_400));
         let key = order_key(&finished);
         assert_eq!((key[0], time_of(&key)), (class::FINISHED, 86_400_000));
+        finished.expires_at = Some(WallTime::from_millis(5));
+        assert_eq!(expiry_key(&finished), None, "what has finished expires no more");
+        for state in [WorkState::Enqueued, WorkState::Blocked] {
+            finished.state = state;
+            assert_eq!(expiry_key(&finished).map(|key| (key[0], time_of(&key))), Some((class::EXPIRES, 5)));
+        }
+        finished.state = WorkState::Succeeded;
         finished.id_hash = Some(id_hash("a"));
         let key = id_key(&finished).unwrap();
         assert_eq!(key, id_place(id_hash("a"), true, 1));

@@ -16,6 +16,7 @@ mod index;
 mod journal;
 mod memory;
 mod meta;
+mod opaque;
 mod pause;
 mod period;
 #[cfg(pushe_planted)]
@@ -43,6 +44,7 @@ pub use finding::{Finding, StoreHealth};
 pub use id::{Attempt, LaneId, NotAWorkId, WorkId};
 pub use index::id_hash;
 pub use memory::MemoryStore;
+pub use opaque::Opaque;
 pub use pause::{PauseScope, Paused};
 pub use period::{Missed, NextSlot, PeriodEnd, PeriodRecord, Rhythm, StoredPeriod};
 #[cfg(feature = "redb")]

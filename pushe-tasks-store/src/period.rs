@@ -143,6 +143,8 @@ pub struct PeriodRecord {
     pub overridden: Option<WallTime>,
     /// Whether the run that began did so at such a time.
     pub asked: bool,
+    /// When the first slot of its new rhythm is, where it was given one while it ran; taken by the end of that attempt.
+    pub restarts: Option<WallTime>,
 }
 
 impl PeriodRecord {
@@ -158,11 +160,35 @@ impl PeriodRecord {
             failed: 0,
             overridden: None,
             asked: false,
+            restarts: None,
         }
     }
 
+    /// Begins a new grid with a slot at this moment; numbers go on.
+    pub(crate) fn restart(&mut self, at: WallTime, flex: Duration) {
+        if self.began.is_some() {
+            self.last_began = self.began;
+        }
+        self.slot = self.slot.saturating_add(1);
+        (self.at, self.early) = (at, at.minus(flex));
+        (self.began, self.asked, self.restarts) = (None, false, None);
+    }
+
+    /// Gives the slot that waits another window.
+    pub(crate) fn set_window(&mut self, period: &StoredPeriod) {
+        let early = self.at.minus(period.flex);
+        let earliest = self.last_began.map_or(WallTime::MIN, |began| began.plus(period.min_gap));
+        self.early = early.max(earliest).min(self.at);
+    }
+
     pub(crate) fn encode(&self, out: &mut Writer) {
-        let flags = [self.began.is_some(), self.last_began.is_some(), self.overridden.is_some(), self.asked];
+        let flags = [
+            self.began.is_some(),
+            self.last_began.is_some(),
+            self.overridden.is_some(),
+            self.asked,
+            self.restarts.is_some(),
+        ];
         out.u8(flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
         out.varint(self.slot);
         let at = self.at.as_millis();
@@ -170,7 +196,7 @@ impl PeriodRecord {
         // These lie near the slot.
         let mut near = |time: WallTime| out.signed(time.as_millis().wrapping_sub(at));
         near(self.early);
-        [self.began, self.last_began, self.overridden].into_iter().flatten().for_each(near);
+        [self.began, self.last_began, self.overridden, self.restarts].into_iter().flatten().for_each(near);
         out.varint(self.done);
         out.varint(u64::from(self.failed));
     }
@@ -183,6 +209,7 @@ impl PeriodRecord {
         let early = near()?;
         let mut if_set = |bit: u8| if flags & bit == 0 { Ok(None) } else { near().map(Some) };
         let (began, last_began, overridden) = (if_set(1)?, if_set(2)?, if_set(4)?);
+        let restarts = if_set(16)?;
         Ok(Self {
             slot,
             at: WallTime::from_millis(at),
@@ -193,6 +220,7 @@ impl PeriodRecord {
             failed: from.small("failed periods")?,
             overridden,
             asked: flags & 8 != 0,
+            restarts,
         })
     }
 }
@@ -252,6 +280,7 @@ mod tests {
         record.last_began = Some(WallTime::MIN);
         record.overridden = Some(WallTime::MAX);
         record.asked = true;
+        record.restarts = Some(now);
         (record.slot, record.done, record.failed) = (u64::MAX, 7, u32::MAX);
         record.early = WallTime::MIN;
         check(&record);

@@ -23,6 +23,10 @@ pub enum Bug {
     UniqueOutside,
     /// A constraint that held once is not looked at again.
     ConstraintOnce,
+    /// What a monitor said counts at the claim, without a second look.
+    NoSecondLook,
+    /// A lost constraint stops work without its grace.
+    StopAtOnce,
     /// An attempt that is given back is charged.
     NoRefund,
     /// Appended work does not wait for its turn.
@@ -32,7 +36,7 @@ pub enum Bug {
 }
 
 /// All of them.
-pub const BUGS: [Bug; 11] = [
+pub const BUGS: [Bug; 13] = [
     Bug::AckBeforeCommit,
     Bug::ClaimAfterRun,
     Bug::NoFence,
@@ -41,6 +45,8 @@ pub const BUGS: [Bug; 11] = [
     Bug::NoChecksum,
     Bug::UniqueOutside,
     Bug::ConstraintOnce,
+    Bug::NoSecondLook,
+    Bug::StopAtOnce,
     Bug::NoRefund,
     Bug::AppendAtOnce,
     Bug::FenceByAttempt,

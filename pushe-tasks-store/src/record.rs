@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::id::{LaneId, WorkId};
+use crate::opaque::Opaque;
 use crate::period::PeriodRecord;
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
@@ -20,6 +21,7 @@ pub const HISTORY: usize = 10;
 /// What the store knows of one piece of work, apart from its payload and options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct WorkRecord {
     /// Its id.
     pub id: WorkId,
@@ -27,6 +29,10 @@ pub struct WorkRecord {
     pub sequence: u64,
     /// Grows when new payload and options take the place of the old under the same id.
     pub generation: u32,
+    /// Whether that happened during its running attempt, which goes on under the old ones; taken off by the end of that.
+    pub updated: bool,
+    /// Whether the start of a program scheduled it.
+    pub automatic: bool,
     /// Where it stands.
     pub state: WorkState,
     /// Why it stands there, where there is more to say than the state.
@@ -55,6 +61,10 @@ pub struct WorkRecord {
     pub enqueued_at: WallTime,
     /// The earliest start.
     pub due: WallTime,
+    /// From when it is not started any more; written with it, taken off by its first claim.
+    pub expires_at: Option<WallTime>,
+    /// Until when its back-off lasts, where an update has made it due later than that; taken off by its next claim.
+    pub backs_off_until: Option<WallTime>,
     /// The length of the wait that led to `due`: zero where `due` names a moment of the wall clock.
     pub wait: Duration,
     /// How far it jumps the queue; negative lets others pass.
@@ -63,6 +73,10 @@ pub struct WorkRecord {
     pub filed: Filed,
     /// What a Blocked piece waits for.
     pub blocked: Option<Blocked>,
+    /// The piece whose success it waits for (S4.7); taken off by that success.
+    pub after: Option<WorkId>,
+    /// Whether a piece has been scheduled that waits for its success.
+    pub followed: bool,
     /// When the newest attempt was claimed.
     pub claimed_at: Option<WallTime>,
     /// When it finished.
@@ -72,7 +86,7 @@ pub struct WorkRecord {
     /// The last attempts that ended, oldest first, at most [`HISTORY`].
     pub history: Vec<AttemptRecord>,
     /// The last progress that a running body reported, encoded as it was given.
-    pub progress: Option<Vec<u8>>,
+    pub progress: Option<Opaque>,
     /// Where periodic work stands.
     pub period: Option<Box<PeriodRecord>>,
 }
@@ -124,6 +138,8 @@ impl WorkRecord {
             id,
             sequence,
             generation: 1,
+            updated: false,
+            automatic: false,
             state: WorkState::Enqueued,
             reason: None,
             lane,
@@ -138,10 +154,14 @@ impl WorkRecord {
             ousted: false,
             enqueued_at: now,
             due: now,
+            expires_at: None,
+            backs_off_until: None,
             wait: Duration::ZERO,
             boost_millis: 0,
             filed: Filed::Ready,
             blocked: None,
+            after: None,
+            followed: false,
             claimed_at: None,
             finished_at: None,
             prune_at: WallTime::MAX,
@@ -159,6 +179,11 @@ impl WorkRecord {
     /// Whether crashes have found it running so often that its next attempt is to run alone (S7.3).
     pub const fn is_suspect(&self) -> bool {
         self.interruptions >= 2
+    }
+
+    /// Whether it is past its expiry, so that no claim takes it (S1.7).
+    pub fn has_lapsed(&self, now: WallTime) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
     }
 
     /// Where it stands in its lane: due − boost.
@@ -222,6 +247,7 @@ impl WorkRecord {
         }
         record.alone = flags & FLAG_ALONE != 0;
         record.ousted = flags & FLAG_OUSTED != 0;
+        record.followed = flags & FLAG_FOLLOWED != 0;
         record.decode_rare(&mut from)?;
         from.end()?;
         Ok(record)
@@ -248,6 +274,9 @@ impl WorkRecord {
         if self.ousted {
             flags |= FLAG_OUSTED;
         }
+        if self.followed {
+            flags |= FLAG_FOLLOWED;
+        }
         flags
     }
 
@@ -265,6 +294,8 @@ impl WorkRecord {
         count(TAG_SNOOZES, u64::from(self.snoozes));
         count(TAG_RETURNED, u64::from(self.returned));
         count(TAG_INTERRUPTIONS, u64::from(self.interruptions));
+        count(TAG_UPDATED, u64::from(self.updated));
+        count(TAG_AUTOMATIC, u64::from(self.automatic));
         let mut moment = |tag: u8, value: Option<WallTime>| {
             if let Some(value) = value {
                 out.u8(tag);
@@ -273,7 +304,13 @@ impl WorkRecord {
         };
         moment(TAG_CLAIMED_AT, self.claimed_at);
         moment(TAG_FINISHED_AT, self.finished_at);
+        moment(TAG_EXPIRES_AT, self.expires_at);
+        moment(TAG_BACKS_OFF, self.backs_off_until);
         moment(TAG_PRUNE_AT, (self.prune_at != WallTime::MAX).then_some(self.prune_at));
+        if let Some(after) = self.after {
+            out.u8(TAG_AFTER);
+            out.fixed(after.as_bytes());
+        }
         if !self.history.is_empty() {
             out.u8(TAG_HISTORY);
             out.varint(self.history.len() as u64);
@@ -319,13 +356,20 @@ impl WorkRecord {
                 TAG_FINISHED_AT => {
                     self.finished_at = Some(WallTime::from_millis(from.signed("finished at")?));
                 }
+                TAG_EXPIRES_AT => self.expires_at = Some(WallTime::from_millis(from.signed("expires at")?)),
+                TAG_BACKS_OFF => {
+                    self.backs_off_until = Some(WallTime::from_millis(from.signed("backs off")?));
+                }
+                TAG_UPDATED => self.updated = from.varint("updated")? != 0,
+                TAG_AUTOMATIC => self.automatic = from.varint("automatic")? != 0,
                 TAG_PRUNE_AT => self.prune_at = WallTime::from_millis(from.signed("prune at")?),
+                TAG_AFTER => self.after = Some(WorkId::from_bytes(from.fixed("after")?)),
                 TAG_HISTORY => {
                     for _ in 0..from.varint("history")? {
                         self.history.push(AttemptRecord::decode(from)?);
                     }
                 }
-                TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec()),
+                TAG_PROGRESS => self.progress = Some(from.bytes("progress")?.to_vec().into()),
                 TAG_TAGS => {
                     for _ in 0..from.varint("tags")? {
                         self.tags.push(u64::from_le_bytes(from.fixed("tags")?));
@@ -364,6 +408,7 @@ const FLAG_ID: u8 = 8;
 const FLAG_ALONE: u8 = 16;
 const FLAG_FLEXIBLE: u8 = 32;
 const FLAG_OUSTED: u8 = 64;
+const FLAG_FOLLOWED: u8 = 128;
 
 const TAG_GENERATION: u8 = 1;
 const TAG_REASON: u8 = 2;
@@ -377,7 +422,12 @@ const TAG_PRUNE_AT: u8 = 9;
 const TAG_HISTORY: u8 = 10;
 const TAG_PROGRESS: u8 = 11;
 const TAG_PERIOD: u8 = 12;
-const TAG_TAGS: u8 = 20;
+const TAG_EXPIRES_AT: u8 = 20;
+const TAG_AFTER: u8 = 21;
+const TAG_UPDATED: u8 = 22;
+const TAG_AUTOMATIC: u8 = 23;
+const TAG_BACKS_OFF: u8 = 24;
+const TAG_TAGS: u8 = 30;
 
 #[cfg(test)]
 mod tests {
@@ -409,14 +459,20 @@ mod tests {
         full.alone = true;
         full.ousted = true;
         full.due = WallTime::MAX;
+        full.expires_at = Some(WallTime::MIN);
         full.wait = Duration::from_secs(30);
         full.boost_millis = -600_000;
         full.filed = Filed::Delayed;
         full.blocked = Some(Blocked::Body);
+        full.after = Some(WorkId::from_bytes([0xfe; 16]));
+        full.followed = true;
+        full.updated = true;
+        full.automatic = true;
+        full.backs_off_until = Some(now);
         full.claimed_at = Some(WallTime::MIN);
         full.finished_at = Some(now);
         full.prune_at = now;
-        full.progress = Some(vec![1, 2, 3]);
+        full.progress = Some(vec![1, 2, 3].into());
         let every = StoredPeriod::new(Rhythm::Every(Duration::from_secs(1)));
         full.period = Some(Box::new(PeriodRecord::first(&every, now)));
         for claim in 1..=12 {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::id::WorkId;
 use crate::period::StoredPeriod;
-use crate::time::WallTime;
 use crate::wire::{Damage, Reader, Writer};
 
 const FORMAT: u8 = 1;
@@ -75,10 +74,13 @@ pub struct StoredOptions {
     pub jitter: f64,
     /// How long an attempt may take from its body's first poll.
     pub timeout: Option<Duration>,
-    /// From when the work is not started any more if it was never claimed.
-    pub expires: Option<WallTime>,
+    /// How long after it was scheduled the work is not started any more if it was never claimed; of periodic work, how long
+    /// after its slot a run is left out that has not begun.
+    pub expires: Option<Duration>,
     /// What a lost constraint does to a running attempt.
     pub on_lost: OnLost,
+    /// Whether the start of a program scheduled it, and not a call.
+    pub automatic: bool,
     /// When periodic work runs; `None` for work that runs once.
     pub period: Option<StoredPeriod>,
     /// Its tags: what it can be found by, beside its ids.
@@ -96,6 +98,7 @@ impl Default for StoredOptions {
             timeout: None,
             expires: None,
             on_lost: OnLost::Stop,
+            automatic: false,
             period: None,
             tags: Vec::new(),
         }
@@ -153,17 +156,17 @@ impl WorkSpec {
         number(TAG_DELAY, millis(options.delay), millis(default.delay));
         number(TAG_MAX_DELAY, millis(options.max_delay), millis(default.max_delay));
         number(TAG_TIMEOUT, options.timeout.map_or(0, millis), 0);
+        number(TAG_EXPIRES, options.expires.map_or(0, millis), 0);
         #[expect(clippy::float_cmp, reason = "whether it is the default, to the bit")]
         if options.jitter != default.jitter {
             out.u8(TAG_JITTER);
             out.fixed(&options.jitter.to_le_bytes());
         }
-        if let Some(expires) = options.expires {
-            out.u8(TAG_EXPIRES);
-            out.signed(expires.as_millis());
-        }
         if options.on_lost == OnLost::Finish {
             out.u8(TAG_FINISHES);
+        }
+        if options.automatic {
+            out.u8(TAG_AUTOMATIC);
         }
         if let Some(period) = &options.period {
             out.u8(TAG_PERIOD);
@@ -195,7 +198,10 @@ impl WorkSpec {
                 TAG_MAX_DELAY => options.max_delay = Duration::from_millis(from.varint("max delay")?),
                 TAG_TIMEOUT => options.timeout = Some(Duration::from_millis(from.varint("timeout")?)),
                 TAG_JITTER => options.jitter = f64::from_le_bytes(from.fixed("jitter")?),
-                TAG_EXPIRES => options.expires = Some(WallTime::from_millis(from.signed("expires")?)),
+                // A moment, which builds that wrote it never acted on.
+                TAG_EXPIRES_AT => drop(from.signed("expires")?),
+                TAG_EXPIRES => options.expires = Some(Duration::from_millis(from.varint("expires")?)),
+                TAG_AUTOMATIC => options.automatic = true,
                 TAG_FINISHES => options.on_lost = OnLost::Finish,
                 TAG_TAG => options.tags.push(from.str("tag")?.to_owned()),
                 TAG_PERIOD => options.period = Some(StoredPeriod::decode(&mut from)?),
@@ -234,10 +240,12 @@ const TAG_DELAY: u8 = 4;
 const TAG_MAX_DELAY: u8 = 5;
 const TAG_TIMEOUT: u8 = 6;
 const TAG_JITTER: u8 = 7;
-const TAG_EXPIRES: u8 = 8;
+const TAG_EXPIRES_AT: u8 = 8;
 const TAG_FINISHES: u8 = 9;
 const TAG_PERIOD: u8 = 10;
-const TAG_TAG: u8 = 20;
+const TAG_EXPIRES: u8 = 20;
+const TAG_AUTOMATIC: u8 = 21;
+const TAG_TAG: u8 = 30;
 
 #[cfg(test)]
 mod tests {
@@ -259,8 +267,9 @@ mod tests {
             max_delay: Duration::from_secs(7),
             jitter: 0.0,
             timeout: Some(Duration::from_secs(600)),
-            expires: Some(WallTime::from_millis(-5)),
+            expires: Some(Duration::from_secs(86_400)),
             on_lost: OnLost::Finish,
+            automatic: true,
             period: Some(StoredPeriod::new(Rhythm::Every(Duration::from_secs(3600)))),
             tags: vec!["photos".to_owned(), String::new()],
         };
@@ -268,6 +277,22 @@ mod tests {
         let bytes = full.encode(id);
         assert_eq!(WorkSpec::decode(id, &bytes), Ok(full));
         assert_eq!(WorkSpec::decode(WorkId::from_parts(1, [3; 10]), &bytes), Err(Damage::Checksum));
+    }
+
+    #[test]
+    fn a_moment_of_expiry_that_an_earlier_build_wrote_reads_back_as_none() {
+        let id = WorkId::from_parts(1, [2; 10]);
+        let mut out = Writer::new(1);
+        out.u8(1);
+        out.varint(7);
+        out.fixed(&[0; 8]);
+        out.bytes(&[9]);
+        out.u8(8);
+        out.signed(-5);
+        out.u8(TAG_TIMEOUT);
+        out.varint(3);
+        let options = WorkSpec::decode(id, &out.seal(id.as_bytes())).unwrap().options;
+        assert_eq!((options.expires, options.timeout), (None, Some(Duration::from_millis(3))));
     }
 
     #[test]

@@ -92,6 +92,8 @@ stored_enum! {
         Expired = 14,
         /// As many periods in a row failed as `stop_after` allows.
         Periods = 15,
+        /// The program that scheduled it at its start does so no longer.
+        NoLongerAutomatic = 20,
     }
 }
 

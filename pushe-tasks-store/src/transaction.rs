@@ -42,6 +42,7 @@ pub(crate) struct Finished {
 #[derive(Clone, Debug)]
 pub(crate) struct Stood {
     order: OrderKey,
+    second: [Option<OrderKey>; 2],
     id: Option<IdKey>,
     state: WorkState,
     tags: Vec<TagKey>,
@@ -50,12 +51,9 @@ pub(crate) struct Stood {
 impl Stood {
     /// Where the record stands now: taken before it is changed, given back when it is moved.
     pub(crate) fn of(record: &WorkRecord) -> Self {
-        Self {
-            order: index::order_key(record),
-            id: index::id_key(record),
-            state: record.state,
-            tags: index::tag_keys(record).collect(),
-        }
+        let (order, second) = (index::order_key(record), index::second_keys(record));
+        let tags = index::tag_keys(record).collect();
+        Self { order, second, id: index::id_key(record), state: record.state, tags }
     }
 }
 
@@ -146,8 +144,11 @@ impl<T: TablesMut> Transaction<'_, T> {
     pub(crate) fn insert_run(&mut self, new: &[(WorkRecord, Vec<u8>)]) -> Result<(), TableError> {
         self.wrote = true;
         let journal = &mut self.journal;
+        let keys = |record| {
+            std::iter::once(index::order_key(record)).chain(index::second_keys(record).into_iter().flatten())
+        };
         let mut places: Vec<_> =
-            new.iter().map(|(record, _)| (index::order_key(record), record.id)).collect();
+            new.iter().flat_map(|(record, _)| keys(record).map(|key| (key, record.id))).collect();
         places.sort_unstable();
         for (record, _) in new {
             journal.note(Table::Records, record.id.as_bytes(), None);
@@ -298,6 +299,10 @@ impl<T: TablesMut> Transaction<'_, T> {
     /// Takes out the old places and puts in the new ones; places that stay are not touched.
     fn place(&mut self, work: WorkId, old: Option<&Stood>, new: Option<&Stood>) -> Result<(), TableError> {
         self.place_order(work, old.map(|stood| stood.order), new.map(|stood| stood.order))?;
+        let second = |stood: Option<&Stood>| stood.map_or([None; 2], |stood| stood.second);
+        for (from, to) in second(old).into_iter().zip(second(new)) {
+            self.place_order(work, from, to)?;
+        }
         let (from, to) = (old.and_then(|stood| stood.id), new.and_then(|stood| stood.id));
         if from != to {
             if let Some(key) = from {
@@ -354,12 +359,14 @@ impl<T: TablesMut> Transaction<'_, T> {
         }
         let look = self.look();
         let (next_due, next_prune) = (look.first_due()?, look.first_time(class::FINISHED)?);
+        let next_expiry = look.first_time(class::EXPIRES)?;
         let changes = Changes {
             commit: self.volatile.counters.commit,
             new_lanes: self.volatile.new_lanes(),
             ready: self.volatile.changed_ready(),
             next_due,
             next_prune,
+            next_expiry,
             suspects: self.volatile.suspects(),
             waiting_suspect: self.waiting_suspect,
             paused: self.volatile.changed_paused(),

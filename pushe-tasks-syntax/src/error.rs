@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::cron::CronError;
-use crate::limits::{ID_BYTES, NAME_BYTES};
+use crate::limits::{ID_BYTES, NAME_BYTES, PRIORITY_MINUTES};
 use crate::zone::ZoneError;
 
 /// Makes an enum, its texts and the list of them from one table.
@@ -112,6 +112,12 @@ texts! {
         OnLostWithoutConstraint => "`on_lost` has no effect without a constraint; add `network` or `requires(..)`, or remove `on_lost`",
         /// A policy that has nothing to act on.
         PolicyWithoutId => "`policy` has no effect without `id`; add `id = \"...\"` or remove `policy`",
+        /// A place in the queue that is too far off.
+        PriorityTooFar => "`priority` is at most a week off; write minutes from -10080 to 10080",
+        /// Two priorities.
+        ExpeditedAndPriority => "`expedited` is a priority of its own; keep it or `priority`",
+        /// Work that nobody may ever start.
+        ExpiresBeforeStart => "`expires` passes before the work may start; write a longer `expires` or an earlier start",
         /// A period that is too short.
         EveryTooShort => "`every` is shorter than a second; write `1s` or longer",
         /// Two rhythms.
@@ -136,7 +142,7 @@ texts! {
 }
 
 // The texts above write these numbers out.
-const _: () = assert!(ID_BYTES == 512 && NAME_BYTES == 512);
+const _: () = assert!(ID_BYTES == 512 && NAME_BYTES == 512 && PRIORITY_MINUTES == 10_080);
 
 /// An error at a place in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]

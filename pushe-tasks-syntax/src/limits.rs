@@ -16,8 +16,14 @@ pub const TAG_BYTES: usize = 128;
 /// Most tags of one piece of work.
 pub const TAGS: usize = 32;
 
+/// Longest name of a host, in bytes.
+pub const HOST_BYTES: usize = 253;
+
 /// Longest duration that can be written: 100 years of 365 days.
 pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Minutes by which a priority moves work at most, up or down: a week.
+pub const PRIORITY_MINUTES: i64 = 7 * 24 * 60;
 
 /// Shortest period.
 pub const SHORTEST_PERIOD: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::OptionError;
-use crate::limits::{ID_BYTES, NAME_BYTES, TAG_BYTES, TAGS};
+use crate::limits::{HOST_BYTES, ID_BYTES, NAME_BYTES, TAG_BYTES, TAGS};
 
 /// A task id has 1 to 512 bytes.
 pub fn id(id: &str) -> Result<(), OptionError> {
@@ -97,7 +97,12 @@ pub fn policy(has_policy: bool, has_id: bool) -> Result<(), OptionError> {
 
 /// A place on the network is a host, a colon and a port from 1 to 65535; an IPv6 address stands in brackets.
 pub fn host_and_port(place: &str) -> Result<(), OptionError> {
-    let wrong = || Err(OptionError::HostAndPort { found: place.to_owned() });
+    let wrong = || {
+        let longest = HOST_BYTES + ":65535".len();
+        // What is far too long is shown by its beginning.
+        let found: String = place.chars().take(longest + 1).collect();
+        Err(OptionError::HostAndPort { found })
+    };
     let Some((host, port)) = place.rsplit_once(':') else { return wrong() };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || !port.parse::<u16>().is_ok_and(|port| port > 0) {
@@ -108,7 +113,7 @@ pub fn host_and_port(place: &str) -> Result<(), OptionError> {
         address.parse::<std::net::Ipv6Addr>().is_ok()
     } else {
         let letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-        !host.is_empty() && host.chars().all(letter)
+        (1..=HOST_BYTES).contains(&host.len()) && host.chars().all(letter)
     };
     if good { Ok(()) } else { wrong() }
 }
@@ -116,6 +121,25 @@ pub fn host_and_port(place: &str) -> Result<(), OptionError> {
 /// What to do on the loss of a constraint needs a constraint.
 pub fn on_lost(has_on_lost: bool, has_constraint: bool) -> Result<(), OptionError> {
     if has_on_lost && !has_constraint { Err(OptionError::OnLostWithoutConstraint) } else { Ok(()) }
+}
+
+/// A priority moves work by at most a week, so that what is passed is not passed for ever.
+pub fn priority(minutes: i64) -> Result<(), OptionError> {
+    let most = crate::limits::PRIORITY_MINUTES;
+    if (-most..=most).contains(&minutes) { Ok(()) } else { Err(OptionError::PriorityTooFar) }
+}
+
+/// One option says how urgent work is.
+pub fn urgency(has_expedited: bool, has_priority: bool) -> Result<(), OptionError> {
+    if has_expedited && has_priority { Err(OptionError::ExpeditedAndPriority) } else { Ok(()) }
+}
+
+/// Work that runs once may start before it expires.
+pub fn expires(expires: Option<Duration>, delay: Duration, has_period: bool) -> Result<(), OptionError> {
+    match expires {
+        Some(expires) if !has_period && expires <= delay => Err(OptionError::ExpiresBeforeStart),
+        _ => Ok(()),
+    }
 }
 
 /// A period is a second or longer.
@@ -244,6 +268,12 @@ mod tests {
         ] {
             assert_eq!(host_and_port(bad), Err(OptionError::HostAndPort { found: bad.into() }), "{bad}");
         }
+        let host = "h".repeat(HOST_BYTES);
+        assert_eq!(host_and_port(&format!("{host}:65535")), Ok(()));
+        match host_and_port(&format!("{host}{host}{host}:1")) {
+            Err(OptionError::HostAndPort { found }) => assert_eq!(found.len(), HOST_BYTES + 7),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -270,6 +300,27 @@ mod tests {
         assert_eq!((stop_after(0), stop_after(1)), (Err(OptionError::ZeroStopAfter), Ok(())));
         assert_eq!(periodic_policy(true, true), Err(OptionError::AppendPeriodic));
         assert_eq!((periodic_policy(false, true), periodic_policy(true, false)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn urgency_keeps_its_range_and_is_said_once() {
+        for (minutes, good) in
+            [(0, true), (10_080, true), (-10_080, true), (10_081, false), (-10_081, false), (i64::MIN, false)]
+        {
+            assert_eq!(priority(minutes).is_ok(), good, "{minutes}");
+        }
+        assert_eq!(urgency(true, true), Err(OptionError::ExpeditedAndPriority));
+        assert_eq!((urgency(true, false), urgency(false, true)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn work_may_start_before_it_expires() {
+        let second = Duration::from_secs(1);
+        let late = Err(OptionError::ExpiresBeforeStart);
+        assert_eq!(expires(Some(second), second, false), late);
+        assert_eq!(expires(Some(second), second, true), Ok(()));
+        assert_eq!(expires(Some(second * 2), second, false), Ok(()));
+        assert_eq!(expires(None, second, false), Ok(()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pushe_tasks_store::{Attempt, WallTime, WorkId};
+use pushe_tasks_store::{Attempt, Opaque, WallTime, WorkId};
 use pushe_tasks_syntax::period::Turn;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,7 +47,7 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Given {
     pub(crate) number: u32,
-    pub(crate) progress: Option<Vec<u8>>,
+    pub(crate) progress: Option<Opaque>,
     /// The run that it makes, of periodic work.
     pub(crate) turn: Option<Turn>,
 }
@@ -132,7 +132,7 @@ impl TaskContext {
         // A stopped engine takes no reports, and the body is being told so in another way.
         let reports = &self.inner.reports;
         let place = reports.room.enter(bytes.len()).await;
-        let _ = reports.writer.send(Request::Write(Write::Progress(self.inner.attempt, bytes, place)));
+        let _ = reports.writer.send(Request::Write(Write::Progress(self.inner.attempt, bytes.into(), place)));
         Ok(())
     }
 

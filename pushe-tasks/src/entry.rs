@@ -158,7 +158,7 @@ fn encode_output<O: TaskData>(output: &O, limit: usize) -> Ended {
             Ended::BadOutput(format!("the output takes {} bytes, and {limit} are the most", bytes.len()))
         }
         // A unit takes no bytes and no row.
-        Ok(bytes) => Ended::Success((!bytes.is_empty()).then_some(bytes)),
+        Ok(bytes) => Ended::Success((!bytes.is_empty()).then(|| bytes.into())),
         Err(error) => Ended::BadOutput(error.to_string()),
     }
 }

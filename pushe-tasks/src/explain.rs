@@ -149,6 +149,13 @@ pub enum Obstacle {
         /// Since when it is Blocked.
         since: SystemTime,
     },
+    /// It runs after the success of this piece, which has not come: that waits, runs, or is quarantined.
+    Success {
+        /// The piece.
+        of: WorkId,
+        /// Since when it is Blocked.
+        since: SystemTime,
+    },
     /// The body of work that bore its task id has not ended yet.
     EarlierBody {
         /// Since when it is Blocked.
@@ -221,6 +228,7 @@ impl Obstacle {
             | Self::NoHandler { since, .. }
             | Self::Paused { since, .. }
             | Self::EarlierWork { since }
+            | Self::Success { since, .. }
             | Self::EarlierBody { since }
             | Self::OwnBody { since }
             | Self::Suspect { since, .. }
@@ -250,6 +258,7 @@ impl Obstacle {
             }
             Self::Paused { task: None, .. } => f.write_str("`resume()`, since all work is paused"),
             Self::EarlierWork { .. } => f.write_str("earlier work with its task id"),
+            Self::Success { of, .. } => write!(f, "the success of the work {of}"),
             Self::EarlierBody { .. } => f.write_str("the body of earlier work with its task id to end"),
             Self::OwnBody { .. } => f.write_str("its own earlier body to end"),
             Self::Suspect { work, .. } => {

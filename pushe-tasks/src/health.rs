@@ -1,6 +1,7 @@
 //! How a scheduler is (S9.4), in its first part.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use pushe_tasks_store::{StoreFacts, WorkId};
 
@@ -26,6 +27,9 @@ pub struct Health {
     pub suspects: u64,
     /// The one of them that runs now.
     pub alone: Option<WorkId>,
+    /// Sources of constraints that are watched and have nothing to tell: work that looks at them waits, or runs where its
+    /// constraint holds in that case. A source that died counts 30 s later, when its last reading no longer does.
+    pub sources: Vec<SilentSource>,
     /// Requests that wait for the store's writer: at most 1,024 calls that schedule, with 64 MiB, as many
     /// others, and what the engine itself has to tell.
     pub queue_depth: usize,
@@ -33,6 +37,18 @@ pub struct Health {
     pub callers_waiting: usize,
     /// Ends of attempts that could not be stored yet.
     pub held_settles: u64,
+}
+
+/// A source of constraints that is watched and has nothing to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SilentSource {
+    /// The type of the source and what of it is watched.
+    pub name: String,
+    /// Why it has nothing to tell.
+    pub why: String,
+    /// Since when.
+    pub since: SystemTime,
 }
 
 /// The dispatcher's part of it.
@@ -44,5 +60,6 @@ pub(crate) struct EngineHealth {
     pub(crate) zombies: Vec<(WorkId, String)>,
     pub(crate) suspects: u64,
     pub(crate) alone: Option<WorkId>,
+    pub(crate) sources: Vec<SilentSource>,
     pub(crate) trouble: Option<String>,
 }

@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use pushe_tasks_store::{AttemptEnd, Reason, WallTime, WorkId, WorkState, WorkView};
+use pushe_tasks_store::{AttemptEnd, Opaque, Reason, WallTime, WorkId, WorkState, WorkView};
 use serde::de::DeserializeOwned;
 
 use crate::codec::{self, CodecError};
@@ -63,11 +63,13 @@ pub struct WorkInfo {
     pub enqueued_at: SystemTime,
     /// Its earliest start.
     pub due: SystemTime,
+    /// From when it is not started any more; none once it has been started, and where it does not expire.
+    pub expires_at: Option<SystemTime>,
     /// When it finished.
     pub finished_at: Option<SystemTime>,
     /// Its last attempts that ended, oldest first, at most 10.
     pub history: Vec<PastAttempt>,
-    progress: Option<Vec<u8>>,
+    progress: Option<Opaque>,
 }
 
 /// One attempt that has ended.
@@ -142,6 +144,7 @@ impl From<WorkView> for WorkInfo {
             interruptions: record.interruptions,
             enqueued_at: when(record.enqueued_at),
             due: when(record.due),
+            expires_at: record.expires_at.map(when),
             finished_at: record.finished_at.map(when),
             history: history.collect(),
             progress: record.progress,

@@ -7,12 +7,14 @@ mod backoff;
 mod builder;
 pub mod clock;
 mod codec;
+pub mod coming_from_workmanager;
 pub mod constraint;
 mod context;
 mod data;
 mod engine;
 mod entry;
 mod error;
+mod event;
 mod explain;
 mod extract;
 mod health;
@@ -31,14 +33,17 @@ mod registry;
 mod repair;
 mod schedule;
 mod scheduler;
+pub mod semantics;
 mod signals;
 mod steering;
 mod task;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
 #[cfg(feature = "redb")]
 mod transact;
+mod watch;
 
 pub use builder::SchedulerBuilder;
 pub use codec::CodecError;
@@ -48,12 +53,13 @@ pub use data::{Data, DataValue};
 pub use engine::Driver;
 pub use entry::{Place, TaskEntry};
 pub use error::{CallError, OutputError, ScheduleError, StartError};
+pub use event::{Events, LifecycleEvent, WorkEvent};
 pub use explain::{Obstacle, RunningAttempt, Standing, Warning};
 pub use extract::{CancellationToken, FromTaskContext, MissingState, State, StateMap};
-pub use health::{Health, StoreHealth};
+pub use health::{Health, SilentSource, StoreHealth};
 pub use info::{PastAttempt, StopReason, WorkInfo};
 pub use options::{
-    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, RetryOptions, RunOn, TaskOptions,
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, OptionError, Priority, RetryOptions, RunOn, TaskOptions,
 };
 pub use outcome::{Fail, Fate, IntoOutcome, Outcome, Retry, Snooze, TaskError};
 pub use pause::Paused;
@@ -78,14 +84,15 @@ pub use task::{Task, TaskData};
 pub use threads::{Beside, NoAnswer, cpu_thread, cpu_thread_after, io_thread, io_thread_after};
 #[cfg(feature = "redb")]
 pub use transact::{TransactError, Transaction};
+pub use watch::{Seen, Watch};
 
 /// What most programs need: `use pushe_tasks::prelude::*;`.
 pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Retry,
-        RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
+        Backoff, CancellationToken, Data, ExistingWorkPolicy, Fail, NetworkType, OnLost, Outcome, Priority,
+        Retry, RunOn, Snooze, State, Task, TaskContext, TaskError, TaskScheduler, pushe_task, task_data,
     };
 }
 

@@ -2,17 +2,21 @@
 //!
 //! Invariant: nothing here changes anything, and what it shows has been made durable.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pushe_tasks_store::{StoreFacts, WorkState};
+use pushe_tasks_store::{StoreFacts, WorkId, WorkState};
 use tokio::sync::oneshot;
 
-use crate::engine::message::{Event, Read, Request};
+use crate::engine::PeriodOutput;
+use crate::engine::message::{Event, Read, Request, Watching};
 use crate::error::CallError;
+use crate::event::Events;
 use crate::explain::Standing;
 use crate::health::{Health, StoreHealth};
 use crate::scheduler::{TaskScheduler, WorkRef};
+use crate::watch::{Listening, Watch};
 
 /// A store that says nothing for so long is not well.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
@@ -27,12 +31,63 @@ impl TaskScheduler {
             WorkRef::Work(id) => id,
             named @ WorkRef::TaskId(_) => self.view(named).await?.record.id,
         };
+        let _listening = self.listening(id);
         // The waiter is in line before the store is asked, so that an end in between is not missed.
         let (finished, end) = oneshot::channel();
         self.tell(Event::Wait(id, finished))?;
         let state = self.view(WorkRef::Work(id)).await?.record.state;
         let is_over = state.is_finished() || state == WorkState::Quarantined;
         if is_over { Ok(state) } else { end.await.map_err(|_| CallError::Stopped) }
+    }
+
+    /// Follows a piece of work: first where it stands, then every move, none of it before it is durable. By a task id it is
+    /// the newest piece that bore it.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`], [`CallError::Stopped`], [`CallError::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    ///
+    /// # Examples
+    /// See [`Watch`].
+    pub async fn watch(&self, work: impl Into<WorkRef>) -> Result<Watch, CallError> {
+        let work = work.into();
+        let watching = self.request(|reply| Request::Read(Read::Watch(work, reply))).await?;
+        let Watching { first, seen } = watching.ok_or(CallError::NotFound)?;
+        let listening = self.listening(first.id);
+        Ok(Watch::new(first, seen, listening))
+    }
+
+    /// What happens in this scheduler from now on, to every piece of work and to the scheduler itself.
+    ///
+    /// # Errors
+    /// [`CallError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    ///
+    /// # Examples
+    /// See [`Events`].
+    pub async fn events(&self) -> Result<Events, CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Listen(reply))?;
+        Ok(Events::new(answer.await.map_err(|_| CallError::Stopped)?))
+    }
+
+    /// Waits until a period of this work is over, or the work itself.
+    pub(crate) async fn next_period(&self, id: WorkId) -> Result<PeriodOutput, CallError> {
+        let _listening = self.listening(id);
+        // The waiter is in line before the store is asked, so that an end in between is not missed.
+        let (tell, told) = oneshot::channel();
+        self.tell(Event::WaitForOutput(id, tell))?;
+        let state = self.view(WorkRef::Work(id)).await?.record.state;
+        let is_over = state.is_finished() || state == WorkState::Quarantined;
+        if is_over { Ok(PeriodOutput::Over) } else { told.await.map_err(|_| CallError::Stopped) }
+    }
+
+    fn listening(&self, work: WorkId) -> Listening {
+        Listening::new(work, Arc::downgrade(&self.shared().events))
     }
 
     /// Where a piece of work stands, and all that keeps it from running now, each with since when.
@@ -103,6 +158,7 @@ impl TaskScheduler {
             alone: engine.alone,
             queue_depth: shared.requests.depth(),
             callers_waiting: shared.room.waiting(),
+            sources: engine.sources,
             held_settles: shared.figures.held.load(Ordering::Relaxed),
         })
     }

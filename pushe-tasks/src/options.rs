@@ -7,14 +7,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use pushe_tasks_syntax::{limits, rules};
+use pushe_tasks_syntax::rules;
 
 use crate::constraint::Requirement;
 use crate::period::PeriodOptions;
 use crate::task::Task;
 
+mod priority;
+mod retry;
+
+pub use priority::Priority;
 pub use pushe_tasks_store::OnLost;
 pub use pushe_tasks_syntax::OptionError;
+pub use retry::{Backoff, RetryOptions};
 
 /// What scheduling does when unfinished work with the same id exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,6 +32,9 @@ pub enum ExistingWorkPolicy {
     /// The new work runs after the old, whatever became of that.
     #[default]
     Append,
+    /// The new work runs after the old once that has succeeded; where the old one fails the new one fails too, and where it
+    /// is cancelled the new one is.
+    AppendAfterSuccess,
 }
 
 /// The network that work needs.
@@ -48,19 +56,6 @@ pub enum NetworkType {
     TemporarilyUnmetered,
 }
 
-/// How the time between attempts grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Backoff {
-    /// It doubles with each attempt.
-    #[default]
-    Exponential,
-    /// It grows by the first delay with each attempt.
-    Linear,
-    /// It stays the same.
-    Fixed,
-}
-
 /// Where the body of a task runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -72,122 +67,6 @@ pub enum RunOn {
     Cpu,
     /// On the pool for blocking calls; the task is a plain `fn`.
     Blocking,
-}
-
-/// When and how often a failed attempt is made again.
-///
-/// # Examples
-/// ```
-/// use std::time::Duration;
-/// use pushe_tasks::{Backoff, RetryOptions};
-///
-/// const RETRY: RetryOptions =
-///     RetryOptions::new().max_attempts(8).backoff(Backoff::Linear).delay(Duration::from_secs(5));
-///
-/// assert_eq!(RETRY.attempt_limit(), Some(8));
-/// assert_eq!(RETRY.longest_delay(), Duration::from_secs(5 * 60 * 60));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetryOptions {
-    max_attempts: Option<u32>,
-    backoff: Backoff,
-    delay: Duration,
-    max_delay: Duration,
-    jitter: f64,
-}
-
-impl RetryOptions {
-    /// Any number of attempts; exponential back-off from 30 s to 5 h, with a tenth of it at random.
-    pub const fn new() -> Self {
-        Self {
-            max_attempts: None,
-            backoff: Backoff::Exponential,
-            delay: limits::RETRY_DELAY,
-            max_delay: limits::RETRY_MAX_DELAY,
-            jitter: limits::RETRY_JITTER,
-        }
-    }
-
-    /// Makes at most this many attempts, the first one included.
-    #[must_use]
-    pub const fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
-        self
-    }
-
-    /// Lets the time between attempts grow so.
-    #[must_use]
-    pub const fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
-        self
-    }
-
-    /// Waits this long before the second attempt.
-    #[must_use]
-    pub const fn delay(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-
-    /// Never waits longer than this.
-    #[must_use]
-    pub const fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
-        self
-    }
-
-    /// Lengthens or shortens each wait at random by up to this fraction of it.
-    #[must_use]
-    pub const fn jitter(mut self, fraction: f64) -> Self {
-        self.jitter = fraction;
-        self
-    }
-
-    /// Most attempts, the first one included; none without a limit.
-    pub const fn attempt_limit(&self) -> Option<u32> {
-        self.max_attempts
-    }
-
-    /// How the time between attempts grows.
-    pub const fn backoff_kind(&self) -> Backoff {
-        self.backoff
-    }
-
-    /// The wait before the second attempt.
-    pub const fn first_delay(&self) -> Duration {
-        self.delay
-    }
-
-    /// The longest wait.
-    pub const fn longest_delay(&self) -> Duration {
-        self.max_delay
-    }
-
-    /// The random part of a wait, as a fraction of it.
-    pub const fn jitter_fraction(&self) -> f64 {
-        self.jitter
-    }
-
-    /// Says which rule these options break, if any.
-    ///
-    /// # Errors
-    /// No attempt at all; a wait of zero; a first wait longer than the longest; a random part outside of
-    /// 0 to 1.
-    pub fn check(&self) -> Result<(), OptionError> {
-        rules::max_attempts(self.max_attempts.map_or(1, u64::from))?;
-        rules::not_zero("delay", self.delay)?;
-        rules::not_zero("max_delay", self.max_delay)?;
-        rules::not_too_long(self.delay)?;
-        rules::not_too_long(self.max_delay)?;
-        rules::backoff(self.delay, self.max_delay)?;
-        rules::jitter(self.jitter)
-    }
-}
-
-impl Default for RetryOptions {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// How the id of a piece of work is made.
@@ -218,10 +97,19 @@ pub struct TaskOptions<T: Task> {
     retry: RetryOptions,
     timeout: Option<Duration>,
     delay: Duration,
+    priority: Priority,
+    expires: Option<Duration>,
     period: Option<PeriodOptions>,
     tags: &'static [&'static str],
     concurrency: Option<u32>,
     run_on: RunOn,
+}
+
+impl ExistingWorkPolicy {
+    /// Whether the new work stands behind the old.
+    pub(crate) const fn appends(self) -> bool {
+        matches!(self, Self::Append | Self::AppendAfterSuccess)
+    }
 }
 
 impl<T: Task> TaskOptions<T> {
@@ -236,6 +124,8 @@ impl<T: Task> TaskOptions<T> {
             retry: RetryOptions::new(),
             timeout: None,
             delay: Duration::ZERO,
+            priority: Priority::Normal,
+            expires: None,
             period: None,
             tags: &[],
             concurrency: None,
@@ -305,6 +195,28 @@ impl<T: Task> TaskOptions<T> {
     #[must_use]
     pub const fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    /// Lets it jump the queue of what may start so far; the last of `priority` and [`expedited`](Self::expedited) counts.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Lets it pass what was due up to an hour earlier, as [`Priority::Expedited`].
+    #[must_use]
+    pub const fn expedited(self) -> Self {
+        self.priority(Priority::Expedited)
+    }
+
+    /// Fails with [`Reason::Expired`](crate::Reason::Expired) what has not been started so long after it was scheduled,
+    /// however long its delay, its constraints or other work kept it waiting; what has been started once does not expire. Of
+    /// periodic work it leaves out the run of each slot that has not begun so long after its time.
+    #[must_use]
+    pub const fn expires(mut self, expires: Duration) -> Self {
+        self.expires = Some(expires);
         self
     }
 
@@ -396,6 +308,16 @@ impl<T: Task> TaskOptions<T> {
         self.tags
     }
 
+    /// How far it jumps the queue.
+    pub const fn urgency(&self) -> Priority {
+        self.priority
+    }
+
+    /// How long after it was scheduled it is not started any more.
+    pub const fn expiry(&self) -> Option<Duration> {
+        self.expires
+    }
+
     /// Most pieces of the task's work that run at a time.
     pub const fn concurrency_limit(&self) -> Option<u32> {
         self.concurrency
@@ -411,15 +333,16 @@ impl<T: Task> TaskOptions<T> {
     /// The attribute has judged what it wrote; this is for options that were written by hand.
     ///
     /// # Errors
-    /// An id that is empty or too long; a policy without an id, or `Append` on periodic work; what [`PeriodOptions::check`]
-    /// refuses; `on_lost` without a constraint; a tag that is empty, too long or given twice, or more than 32 of them; a time limit or a concurrency of zero;
-    /// what [`RetryOptions::check`] refuses.
+    /// An id that is empty or too long; a policy without an id, or one that appends on periodic work; what [`PeriodOptions::check`]
+    /// refuses; `on_lost` without a constraint; a tag that is empty, too long or given
+    /// twice, or more than 32 of them; a time limit or a concurrency of zero; a priority of more than a week; an
+    /// expiry of zero, or one that passes before the work may start; what [`RetryOptions::check`] refuses.
     pub fn check(&self) -> Result<(), OptionError> {
         if let Some(TaskId::Fixed(id)) = &self.id {
             rules::id(id)?;
         }
         rules::policy(self.policy.is_some(), self.id.is_some() || self.period.is_some())?;
-        let appends = self.policy == Some(ExistingWorkPolicy::Append);
+        let appends = self.policy.is_some_and(ExistingWorkPolicy::appends);
         rules::periodic_policy(appends, self.period.is_some())?;
         if let Some(period) = &self.period {
             period.check()?;
@@ -434,6 +357,12 @@ impl<T: Task> TaskOptions<T> {
             rules::tag_among(tag, &self.tags[..index])?;
         }
         rules::concurrency(self.concurrency.map_or(1, u64::from))?;
+        self.priority.check()?;
+        if let Some(expires) = self.expires {
+            rules::not_zero("expires", expires)?;
+            rules::not_too_long(expires)?;
+        }
+        rules::expires(self.expires, self.delay, self.period.is_some())?;
         self.retry.check()
     }
 }
@@ -477,6 +406,8 @@ impl<T: Task> fmt::Debug for TaskOptions<T> {
             .field("retry", &self.retry)
             .field("timeout", &self.timeout)
             .field("delay", &self.delay)
+            .field("priority", &self.priority)
+            .field("expires", &self.expires)
             .field("period", &self.period)
             .field("tags", &self.tags)
             .field("concurrency", &self.concurrency)

@@ -19,7 +19,7 @@ pub use crate::context::TaskContext;
 pub use crate::entry::{Place, TaskEntry};
 pub use crate::extract::{FromTaskContext, MissingState, StateMap};
 pub use crate::options::{
-    Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, RunOn, TaskOptions,
+    Backoff, ExistingWorkPolicy, NetworkType, OnLost, Priority, RetryOptions, RunOn, TaskOptions,
 };
 pub use crate::outcome::{IntoOutcome, Outcome, TaskError};
 pub use crate::period::{Missed, PeriodOptions};

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use pushe_tasks_store::{Enqueued, How, WorkId, WorkState};
+use pushe_tasks_store::{Enqueued, How, Reason, WorkId, WorkState, WorkView};
 
 use crate::codec;
+use crate::engine::PeriodOutput;
 use crate::error::{CallError, OutputError};
 use crate::scheduler::TaskScheduler;
 use crate::task::Task;
@@ -78,12 +79,13 @@ impl<T: Task> Receipt<T> {
     /// Dropping the future only stops the wait.
     pub async fn output(&self) -> Result<T::Output, OutputError> {
         self.wait().await?;
-        let view = self.scheduler.view(self.id.into()).await?;
-        let task = &view.lane.task;
-        if task != T::NAME && !T::ALIASES.contains(&task.as_str()) {
-            return Err(OutputError::OtherTask { task: task.clone() });
-        }
-        let error = || view.errors.last().map(|(_, text)| text.clone()).unwrap_or_default();
+        let view = self.own_view().await?;
+        let error = || match (view.errors.last(), view.record.reason) {
+            (None, Some(Reason::Prerequisite)) => "the work before it failed".to_owned(),
+            (_, Some(Reason::Expired)) => "it expired before it was started".to_owned(),
+            (Some((_, text)), _) => text.clone(),
+            (None, _) => String::new(),
+        };
         match view.record.state {
             WorkState::Succeeded => {}
             WorkState::Failed => return Err(OutputError::Failed { error: error() }),
@@ -92,6 +94,55 @@ impl<T: Task> Receipt<T> {
         }
         let bytes = self.scheduler.stored_output(self.id).await?.unwrap_or_default();
         Ok(codec::decode(&bytes)?)
+    }
+}
+
+impl<T: Task> Receipt<T> {
+    /// Waits until the present or next period of periodic work is over, and answers its output.
+    ///
+    /// Attempts of the period that are made again, and slots that are left out, are waited through. The outputs of periods are
+    /// not stored: what ends while nobody waits is not to be had later. Of work that runs once it is
+    /// [`output`](Self::output).
+    ///
+    /// # Errors
+    /// [`OutputError::Failed`] where the period fails, after which the work goes on; else as [`output`](Self::output).
+    ///
+    /// # Cancel safety
+    /// Dropping the future only stops the wait.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use pushe_tasks::prelude::*;
+    ///
+    /// #[pushe_task(every = "1h", name = "measured")]
+    /// async fn measure() -> Outcome<u32> {
+    ///     Outcome::Success(21)
+    /// }
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let receipt = Measure::schedule().await?;
+    /// println!("this hour: {}", receipt.next_output().await?);
+    /// println!("the next one: {}", receipt.next_output().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next_output(&self) -> Result<T::Output, OutputError> {
+        self.own_view().await?;
+        match self.scheduler.next_period(self.id).await? {
+            PeriodOutput::Done(bytes) => Ok(codec::decode(&bytes)?),
+            PeriodOutput::Failed(error) => Err(OutputError::Failed { error }),
+            PeriodOutput::Over => self.output().await,
+        }
+    }
+
+    /// The work as it stands, where it is of this task.
+    async fn own_view(&self) -> Result<WorkView, OutputError> {
+        let view = self.scheduler.view(self.id.into()).await?;
+        let task = &view.lane.task;
+        if task != T::NAME && !T::ALIASES.contains(&task.as_str()) {
+            return Err(OutputError::OtherTask { task: task.clone() });
+        }
+        Ok(view)
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::constraint::Requirement;
 use crate::entry::{Place, TaskEntry};
 use crate::extract::{MissingState, StateMap};
 use crate::options::OptionError;
@@ -93,8 +94,8 @@ impl Registry {
         for (index, entry) in entries.iter().enumerate() {
             let (task, place) = (entry.name(), entry.place());
             entry.check().map_err(|rule| RegistryError::Options { task, place, rule })?;
-            if let Some(problem) = entry.requirements().iter().find_map(|needed| needed.problem()) {
-                return Err(RegistryError::Constraint { task, place, problem: problem.to_owned() });
+            if let Some(problem) = Requirement::problem_of(&entry.requirements(), None) {
+                return Err(RegistryError::Constraint { task, place, problem });
             }
             for name in std::iter::once(&entry.name()).chain(entry.aliases()) {
                 if let Some(earlier) = names.insert(*name, index) {

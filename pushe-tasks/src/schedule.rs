@@ -12,18 +12,20 @@ use pushe_tasks_store::{
     Lane, NewWork, Policy, Start, StoredConstraint, StoredOptions, StoredPeriod, WallTime, WorkId,
 };
 use pushe_tasks_syntax::{duration, rules};
+use tracing::Instrument as _;
 
 use crate::codec;
 use crate::constraint::{NetworkConstraint, Requirement};
 use crate::engine::message::{Request, Write};
 use crate::engine::period::first as first_run;
 use crate::error::ScheduleError;
-use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, OnLost, RetryOptions, TaskOptions};
+use crate::options::{Backoff, ExistingWorkPolicy, NetworkType, OnLost, Priority, RetryOptions, TaskOptions};
 use crate::park::block_on;
 use crate::period::PeriodOptions;
 use crate::receipt::Receipt;
 use crate::scheduler::TaskScheduler;
 use crate::task::Task;
+use crate::telemetry::{TARGET, field, span};
 
 /// The most pieces that one call may bring, and the most bytes of their inputs (S4.12).
 pub(crate) const MOST_PIECES: usize = 10_000;
@@ -51,6 +53,8 @@ pub struct Schedule<T: Task> {
     retry: Option<RetryOptions>,
     timeout: Option<Wait>,
     start: Option<When>,
+    priority: Option<Priority>,
+    expires: Option<Wait>,
     period: Option<PeriodOptions>,
     tags: Vec<String>,
     work_id: Option<WorkId>,
@@ -104,6 +108,8 @@ impl<T: Task> Schedule<T> {
             retry: None,
             timeout: None,
             start: None,
+            priority: None,
+            expires: None,
             period: None,
             tags: Vec::new(),
             work_id: None,
@@ -176,6 +182,23 @@ impl<T: Task> Schedule<T> {
         self
     }
 
+    /// Lets it jump the queue of what may start so far; the last of `priority` and [`expedited`](Self::expedited) counts.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Lets it pass what was due up to an hour earlier, as [`Priority::Expedited`].
+    pub fn expedited(self) -> Self {
+        self.priority(Priority::Expedited)
+    }
+
+    /// How long from now it is not started any more; of periodic work, how long after each slot.
+    pub fn expires(mut self, expires: impl Into<Wait>) -> Self {
+        self.expires = Some(expires.into());
+        self
+    }
+
     /// Runs it again and again. Without an id such work bears the name of its task, and its policy is `Keep`.
     pub fn period(mut self, period: PeriodOptions) -> Self {
         self.period = Some(period);
@@ -235,7 +258,7 @@ impl<T: Task> Schedule<T> {
         rules::policy(self.policy.is_some(), task_id.is_some())?;
         let options = self.period.map_or(self.options, |period| self.options.period(period));
         let policy = self.policy.unwrap_or_else(|| options.existing_work_policy());
-        rules::periodic_policy(policy == ExistingWorkPolicy::Append, period.is_some())?;
+        rules::periodic_policy(policy.appends(), period.is_some())?;
         let period = period.map(|period| period.check().map(|()| period.stored())).transpose()?;
         let retry = self.retry.unwrap_or_else(|| self.options.retry_options());
         retry.check()?;
@@ -247,16 +270,23 @@ impl<T: Task> Schedule<T> {
         let start = match self.start {
             None => Start::After(self.options.initial_delay()),
             Some(When::After(delay)) => Start::After(delay.length()?),
-            Some(When::At(moment)) => {
-                let moment = WallTime::from(moment);
-                rules::not_too_long(moment.since(shared.clock.wall()))?;
-                Start::At(moment)
-            }
+            Some(When::At(moment)) => Start::At(WallTime::from(moment)),
         };
-        if let Start::After(delay) = start {
-            rules::not_too_long(delay)?;
-        }
         let now = shared.clock.wall();
+        let delay = match start {
+            Start::After(delay) => delay,
+            Start::At(moment) => moment.since(now),
+            _ => Duration::ZERO,
+        };
+        rules::not_too_long(delay)?;
+        let expires = self.expires.map(Wait::length).transpose()?.or_else(|| self.options.expiry());
+        if let Some(expires) = expires {
+            rules::not_zero("expires", expires)?;
+            rules::not_too_long(expires)?;
+        }
+        rules::expires(expires, delay, period.is_some())?;
+        let priority = self.priority.unwrap_or_else(|| self.options.urgency());
+        priority.check()?;
         let start = match &period {
             Some(period) => {
                 first_run(period, start, now).map_err(|problem| ScheduleError::Period { problem })?
@@ -268,11 +298,12 @@ impl<T: Task> Schedule<T> {
         requirements.extend(self.requirements);
         let constraints = constraints(network, &requirements);
         rules::on_lost(self.on_lost.is_some(), !constraints.is_empty())?;
-        if let Some(problem) = requirements.iter().find_map(Requirement::problem) {
-            return Err(ScheduleError::Constraint { problem: problem.to_owned() });
+        if let Some(problem) = Requirement::problem_of(&requirements, Some(&shared.kinds)) {
+            return Err(ScheduleError::Constraint { problem });
         }
         if shared.registry.find(T::NAME).is_some()
-            && let Some(unknown) = requirements.iter().find(|needed| !shared.kinds.knows(needed.kind()))
+            && let Some(unknown) =
+                requirements.iter().find(|needed| shared.kinds.type_of(needed.kind()).is_none())
         {
             let (kind, type_name) = (unknown.kind().to_owned(), unknown.type_name());
             return Err(ScheduleError::UnknownConstraint { kind, type_name });
@@ -290,8 +321,8 @@ impl<T: Task> Schedule<T> {
             aliases: T::ALIASES,
             unique: task_id.map(|id| (id, stored_policy(policy))),
             start,
-            boost_millis: 0,
-            options: stored_options(&retry, timeout, on_lost, period, tags),
+            boost_millis: priority.boost_millis(),
+            options: stored_options(&retry, timeout, expires, on_lost, period, tags),
             envelope: codec::seal(payload),
         })
     }
@@ -299,6 +330,19 @@ impl<T: Task> Schedule<T> {
 
 /// Schedules a batch in one transaction.
 pub(crate) async fn enqueue<T: Task>(
+    scheduler: &TaskScheduler,
+    batch: Vec<Schedule<T>>,
+) -> Result<Vec<Receipt<T>>, ScheduleError> {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        span::SCHEDULE,
+        { field::TASK } = T::NAME,
+        { field::PIECES } = batch.len(),
+    );
+    enqueue_within(scheduler, batch).instrument(span).await
+}
+
+async fn enqueue_within<T: Task>(
     scheduler: &TaskScheduler,
     batch: Vec<Schedule<T>>,
 ) -> Result<Vec<Receipt<T>>, ScheduleError> {
@@ -383,12 +427,14 @@ fn stored_policy(policy: ExistingWorkPolicy) -> Policy {
         ExistingWorkPolicy::Keep => Policy::Keep,
         ExistingWorkPolicy::Replace => Policy::Replace,
         ExistingWorkPolicy::Append => Policy::Append,
+        ExistingWorkPolicy::AppendAfterSuccess => Policy::AppendAfterSuccess,
     }
 }
 
 fn stored_options(
     retry: &RetryOptions,
     timeout: Option<Duration>,
+    expires: Option<Duration>,
     on_lost: OnLost,
     period: Option<StoredPeriod>,
     tags: Vec<String>,
@@ -404,6 +450,7 @@ fn stored_options(
     options.max_delay = retry.longest_delay();
     options.jitter = retry.jitter_fraction();
     options.timeout = timeout;
+    options.expires = expires;
     options.on_lost = on_lost;
     options.period = period;
     options.tags = tags;

@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod collector;
 pub mod deadline;
 #[cfg(target_os = "linux")]
 pub mod kernel;

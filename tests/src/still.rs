@@ -30,6 +30,7 @@ pub struct Kept(Arc<Mutex<Inner>>);
 struct Inner {
     store: MemoryStore,
     broken: Option<StoreError>,
+    doubts: u32,
 }
 
 impl Kept {
@@ -42,6 +43,11 @@ impl Kept {
         self.inner().broken = error;
     }
 
+    /// Makes the next commits durable that store anything, and says that they are in doubt.
+    pub fn doubt(&self, commits: u32) {
+        self.inner().doubts = commits;
+    }
+
     /// The store as the next process finds it.
     fn reopen(&self) {
         let mut inner = self.inner();
@@ -52,10 +58,15 @@ impl Kept {
 impl Store for Kept {
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         let mut inner = self.inner();
-        match &inner.broken {
-            Some(error) => Err(error.clone()),
-            None => inner.store.write(body),
+        if let Some(error) = &inner.broken {
+            return Err(error.clone());
         }
+        let changes = inner.store.write(body)?;
+        if inner.doubts > 0 && !changes.moves.is_empty() {
+            inner.doubts -= 1;
+            return Err(StoreError::InDoubt("the test".to_owned()));
+        }
+        Ok(changes)
     }
 
     fn read(&mut self, body: &mut dyn FnMut(&dyn Look)) -> Result<(), StoreError> {

@@ -296,6 +296,28 @@ fn s1_19_s9_3_no_handler() {
 }
 
 #[test]
+fn s9_1_s9_3_paused() {
+    let mut world = World::start_with(SchedulerBuilder::schedule_only);
+    let work = world.gated();
+    world.pass(SECOND);
+    world.still.block(world.still.scheduler().pause_task("Gated")).unwrap();
+    world.pass(SECOND);
+    let paused = Obstacle::Paused { task: Some("Gated".to_owned()), since: world.still.at(1) };
+    let obstacles = world.standing(work).obstacles;
+    assert!(
+        obstacles.len() == 2 && obstacles.contains(&paused),
+        "no handler is told beside it: {obstacles:?}"
+    );
+    world.still.crash();
+    world.begin(|builder| builder);
+    assert_eq!(world.only(work).0, paused);
+    assert!(world.only(work).1.ends_with(" (for 1 s)"), "{}", world.only(work).1);
+    world.still.block(world.still.scheduler().resume_task("Gated")).unwrap();
+    world.still.settle();
+    assert_eq!(world.standing(work).state, WorkState::Running);
+}
+
+#[test]
 fn s9_3_blocked_behind_work_and_behind_a_body() {
     let world = World::start();
     let piece = |policy| Schedule::<Gated>::new(()).id("one").policy(policy);

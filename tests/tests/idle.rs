@@ -67,7 +67,7 @@ impl Clock for Watched {
 }
 
 #[tokio::test]
-async fn the_wall_clock_is_watched_only_while_work_is_delayed() {
+async fn s8_3_the_wall_clock_is_watched_only_while_work_is_delayed() {
     let (waits, mut waited) = mpsc::unbounded_channel();
     let clock = Watched { clock: SystemClock::new(), waits };
     let builder = TaskScheduler::in_memory().detached().clock(clock);
@@ -107,11 +107,11 @@ fn pass(time: Duration) {
 }
 
 #[test]
-fn an_engine_with_nothing_waiting_does_not_wake_up() {
+fn s8_3_an_engine_with_nothing_waiting_does_not_wake_up() {
     let Some(path) = child::path() else {
         // A process of its own, in which no other test has an engine.
         let place = tempfile::tempdir().unwrap();
-        let name = "an_engine_with_nothing_waiting_does_not_wake_up";
+        let name = "s8_3_an_engine_with_nothing_waiting_does_not_wake_up";
         return child::Process::start(name, &place.path().join("tasks.redb")).finish();
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -257,6 +257,12 @@ async fn s9_1_cancel_and_wait_names_a_body_that_nobody_can_stop() {
     let cancelled = soon("it is given up", scheduler.cancel_and_wait(receipt.id())).await.unwrap();
     assert_eq!(cancelled.still_running, [receipt.id()]);
     gate.open.add_permits(1);
+    let ended = async {
+        while !scheduler.health().await.unwrap().zombies.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("its end is noticed", ended).await;
     end(&scheduler).await;
 }
 

@@ -130,13 +130,18 @@ async fn what_a_closure_or_its_answer_leaves_behind_may_panic() {
     });
     assert!(matches!(told.await, Err(TransactError::Panicked(_))));
     // Nobody is there to take the answer, so that the writer drops it.
-    let mut told = Box::pin(scheduler.transact(|_| Ok::<_, Failure>(Trap)));
+    let (gone, is_gone) = std::sync::mpsc::channel();
+    let mut told = Box::pin(scheduler.transact(move |_| {
+        is_gone.recv().expect("the test goes on");
+        Ok::<_, Failure>(Trap)
+    }));
     std::future::poll_fn(|cx| {
         let _ = told.as_mut().poll(cx);
         std::task::Poll::Ready(())
     })
     .await;
     drop(told);
+    gone.send(()).expect("the closure waits");
     order(&scheduler, 3).await.expect("the writer goes on");
 }
 

@@ -78,7 +78,7 @@ async fn no_scheduler() {
 }
 
 #[tokio::test]
-async fn a_second_default() {
+async fn s9_6_a_second_default_is_refused_until_the_first_one_has_ended() {
     let _alone = DEFAULT.lock().await;
     let start = || TaskScheduler::in_memory().register::<Note>().only::<Note>().start();
     let first = soon("the first start", start()).await.unwrap();

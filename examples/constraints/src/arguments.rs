@@ -1,7 +1,8 @@
 //! What the program is told on its command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
+
+use pushe_tasks::constraint::{Constraint as _, DirectoryNotLow, Reach, StorageNotLow};
 
 /// How long the table is shown.
 pub(crate) enum Length {
@@ -13,8 +14,8 @@ pub(crate) enum Length {
 /// The words of the command line.
 pub(crate) struct Arguments {
     pub(crate) length: Length,
-    pub(crate) reach: String,
-    pub(crate) directory: PathBuf,
+    pub(crate) reach: Reach,
+    pub(crate) directory: DirectoryNotLow,
 }
 
 const USAGE: &str = "usage: constraints [--once | --for 2s] [--reach host:port] [--directory /path]";
@@ -24,8 +25,8 @@ impl Arguments {
     pub(crate) fn read(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = Self {
             length: Length::UntilInterrupted,
-            reach: "1.1.1.1:443".to_owned(),
-            directory: "/tmp".into(),
+            reach: Reach::new("1.1.1.1:443"),
+            directory: StorageNotLow::at("/tmp"),
         };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
@@ -39,11 +40,14 @@ impl Arguments {
                         seconds.ok_or_else(|| format!("`{text}` is no number of seconds; {USAGE}"))?;
                     arguments.length = Length::For(Duration::from_secs(seconds));
                 }
-                "--reach" => arguments.reach = value()?,
-                "--directory" => arguments.directory = value()?.into(),
+                "--reach" => arguments.reach = Reach::new(value()?),
+                "--directory" => arguments.directory = StorageNotLow::at(value()?),
                 _ => return Err(format!("`{word}` is not known; {USAGE}")),
             }
         }
+        // A scheduler refuses what is written wrongly when work is scheduled; here is nothing to schedule.
+        arguments.reach.verify()?;
+        arguments.directory.verify()?;
         Ok(arguments)
     }
 }

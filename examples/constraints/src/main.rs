@@ -15,8 +15,8 @@ use std::time::Duration;
 use pushe_tasks::SystemRandomness;
 use pushe_tasks::clock::{Clock, SystemClock};
 use pushe_tasks::constraint::{
-    BatteryNotLow, Charging, Day, HostSource, NetworkConstraint, NetworkSource, PowerSource, Reach,
-    StorageNotLow, StorageSource, TimeWindow, WindowSource,
+    BatteryNotLow, Charging, Day, HostSource, NetworkConstraint, NetworkSource, PowerSource, StorageNotLow,
+    StorageSource, TimeWindow, WindowSource,
 };
 use tokio::sync::Notify;
 
@@ -32,7 +32,13 @@ const FIRST: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::read(std::env::args().skip(1))?;
+    let arguments = match Arguments::read(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            writeln!(io::stderr(), "constraints: {problem}")?;
+            std::process::exit(2);
+        }
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let changed = Arc::new(Notify::new());
     let rows = rows(&arguments, &clock, &changed)?;
@@ -87,8 +93,8 @@ fn rows(
     rows.push(Row::watch(Charging, &power, changed));
     rows.push(Row::watch(BatteryNotLow, &power, changed));
     rows.push(Row::watch(StorageNotLow, &storage, changed));
-    rows.push(Row::watch(StorageNotLow::at(&arguments.directory), &storage, changed));
-    rows.push(Row::watch(Reach::new(&arguments.reach), &hosts, changed));
+    rows.push(Row::watch(arguments.directory.clone(), &storage, changed));
+    rows.push(Row::watch(arguments.reach.clone(), &hosts, changed));
     let office = TimeWindow::daily("09:00", "17:00").on(Day::WEEKDAYS);
     for window in [office, TimeWindow::quiet("22:00", "07:00")] {
         rows.push(Row::watch(window, &Arc::new(WindowSource), changed));

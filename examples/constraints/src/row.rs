@@ -45,7 +45,17 @@ impl Row {
         let name = constraint.describe().into_owned();
         let last = seen.clone();
         let judge = move |clock: &dyn Clock| match &*seen.borrow() {
-            Reading::Known(state) => (format!("{state:?}"), constraint.check(state, clock.wall())),
+            Reading::Known(state) => {
+                let verdict = constraint.check(state, clock.wall());
+                let shown = match verdict.recheck_at() {
+                    // A window's source has nothing to say; what tells is when it changes.
+                    Some(change) if size_of_val(state) == 0 => {
+                        format!("changes in {} min", change.since(clock.wall()).as_secs().div_ceil(60))
+                    }
+                    _ => format!("{state:?}"),
+                };
+                (shown, verdict)
+            }
             Reading::Unknown(why) => (format!("unknown: {why}"), constraint.unknown(why)),
         };
         let read = move || *last.borrow() != nothing();
@@ -69,6 +79,7 @@ impl Row {
         *last = Some((met, since));
         let reading = match verdict {
             Verdict::Met { .. } => reading,
+            Verdict::Hold { why, .. } if reading.contains(&*why) => reading,
             Verdict::Hold { why, .. } => format!("{why} ({reading})"),
         };
         let lasts = format!("{} s", now.since(since).as_secs());

@@ -45,4 +45,9 @@ fn what_is_written_wrongly_is_said() {
         let text = String::from_utf8(output.stderr).expect("text");
         assert!(!output.status.success() && text.contains("usage: constraints"), "{words:?}: {text}");
     }
+    for words in [["--reach", "nonsense"], ["--reach", "::1:80"], ["--directory", "tmp"]] {
+        let output = run(&words);
+        let text = String::from_utf8(output.stderr).expect("text");
+        assert!(output.status.code() == Some(2) && text.contains("; write "), "{words:?}: {text}");
+    }
 }

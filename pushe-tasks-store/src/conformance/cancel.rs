@@ -36,7 +36,7 @@ pub(super) fn s1_14_running_work_is_fenced_off(world: &mut World) {
     world.advance(50);
     let [moved] = <[Moved; 1]>::try_from(world.cancel_work(id)).expect("one move");
     assert_eq!((moved.attempt, moved.from), (attempt, Some(WorkState::Running)));
-    let late = world.settle_as(attempt, Settlement::Succeeded { output: Some(vec![1]) }, Body::Ended);
+    let late = world.settle_as(attempt, Settlement::Succeeded { output: Some(vec![1].into()) }, Body::Ended);
     assert_eq!(late, Settled::Fenced);
     let record = world.get(id).record;
     assert_eq!((record.state, record.reason), (WorkState::Cancelled, Some(Reason::Cancelled)));

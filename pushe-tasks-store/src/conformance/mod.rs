@@ -31,6 +31,7 @@ mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
+mod expire;
 mod look;
 mod model;
 mod pause;
@@ -44,6 +45,7 @@ mod requeue;
 mod rescue;
 mod settle;
 mod suspect;
+mod update;
 mod world;
 
 use world::World;
@@ -108,6 +110,29 @@ macro_rules! __conformance_cases {
                 s4_5_quarantined_work_is_passed_by_every_policy
                 s4_5_what_stands_behind_quarantined_work_goes_on
                 s4_1_ids_of_finished_and_unfinished_work_are_kept_apart
+                s4_3_appended_after_success_waits_for_it
+                s4_7_a_failed_predecessor_fails_what_was_appended_to_it
+                s4_7_a_cancelled_predecessor_cancels_what_was_appended_to_it
+                s4_7_an_expired_predecessor_fails_what_was_appended_to_it
+                s4_5_quarantined_work_is_waited_for_by_what_needs_its_success
+                s4_6_append_and_append_after_success_keep_one_order
+                s4_8_append_after_success_refuses_an_id_of_another_task
+                s4_9_replace_cancels_what_waits_for_a_success
+            }
+            update {
+                s4_3_update_gives_what_waits_a_new_payload_and_options
+                s4_9_update_keeps_attempts_and_a_running_back_off
+                s4_3_update_leaves_blocked_work_blocked
+                s4_4_whatever_becomes_of_the_running_attempt_the_new_runs
+                s4_4_a_back_off_of_the_old_attempt_holds_for_the_new
+                s4_4_a_crash_ends_the_running_attempt_too
+                s4_4_a_cancel_ends_updated_work
+                s4_5_update_keeps_what_is_quarantined
+                s4_8_update_refuses_an_id_of_another_task_or_kind
+                s5_5_an_update_keeps_the_grid_of_an_unchanged_rhythm
+                s5_5_an_update_of_the_rhythm_begins_a_new_grid
+                s4_4_an_updated_period_outlives_the_end_of_the_old
+                s5_5_what_is_automatic_no_longer_is_cancelled
             }
             at_once {
                 s1_4_what_starts_at_once_is_claimed_as_by_a_claim
@@ -187,6 +212,8 @@ macro_rules! __conformance_cases {
                 s1_15_an_id_that_was_taken_over_is_busy
                 s1_15_behind_appended_work_it_stands_last
                 s1_15_discarded_work_has_failed
+                s4_7_what_waits_for_quarantined_work_waits_for_its_requeue
+                s4_7_what_waits_for_discarded_work_fails
                 s1_15_only_failed_and_quarantined_work_is_requeued
                 s1_16_a_body_that_lives_is_waited_for
                 s1_16_periodic_work_goes_on_at_its_slot
@@ -238,6 +265,17 @@ macro_rules! __conformance_cases {
                 s8_1_waits_by_duration_are_as_long_as_they_were_to_be
                 s8_1_a_grid_moves_with_the_clock_when_that_jumps_by_more_than_a_period
                 s8_1_a_clock_that_was_set_back_between_two_processes_is_noticed
+                s8_1_a_run_that_was_put_off_comes_no_sooner_than_its_slot
+            }
+            expire {
+                s1_7_what_was_not_started_in_time_has_failed
+                s1_7_what_has_been_claimed_once_does_not_expire
+                s1_7_blocked_and_delayed_work_expires_too
+                s1_7_what_expired_releases_its_id
+                s1_7_what_waits_for_a_body_expires
+                s1_7_expiring_is_bounded_and_takes_the_oldest_first
+                s1_7_a_clock_that_was_set_back_in_time_lets_it_run
+                s1_7_a_period_does_not_expire_by_itself
             }
             progress {
                 s6_3_the_last_progress_is_kept_across_stops
@@ -270,6 +308,8 @@ macro_rules! __conformance_cases {
                 s9_1_a_query_is_cancelled_page_by_page
                 s9_1_a_cancelled_page_leaves_out_what_came_later
                 s9_1_a_cancel_of_a_query_releases_what_stands_behind
+                s4_7_a_cancel_of_a_query_cancels_what_waits_for_it
+                s4_3_an_update_brings_tags_of_its_own
             }
             model {
                 i5_i7_i8_i15_random_verbs_agree_with_the_model

@@ -11,13 +11,21 @@ use crate::id::{Attempt, WorkId};
 use crate::record::Blocked;
 use crate::state::WorkState;
 use crate::time::WallTime;
-use crate::verbs::{Body, How, NewWork, Policy, Settled, Settlement, Target};
+use crate::verbs::{Body, Enqueued, How, NewWork, Policy, Settled, Settlement, Start, Target};
 
 const STEPS: usize = 4_000;
 
 /// Ids and the policy that each is scheduled with.
-const IDS: [(&str, Policy); 4] =
-    [("k", Policy::Keep), ("r", Policy::Replace), ("p", Policy::Append), ("q", Policy::Append)];
+const IDS: [(&str, Policy); 8] = [
+    ("k", Policy::Keep),
+    ("r", Policy::Replace),
+    ("p", Policy::Append),
+    ("q", Policy::Append),
+    ("s", Policy::AppendAfterSuccess),
+    ("t", Policy::AppendAfterSuccess),
+    ("u", Policy::Update),
+    ("v", Policy::Update),
+];
 
 /// One piece as the model knows it, in the order in which they came.
 #[derive(Clone, Debug)]
@@ -26,17 +34,36 @@ struct Piece {
     task_id: Option<usize>,
     state: WorkState,
     blocked: Option<Blocked>,
+    /// The piece whose success it waits for.
+    after: Option<WorkId>,
     due: WallTime,
     wait: Duration,
     claim: u64,
     prune_at: WallTime,
     claimed_at: WallTime,
+    enqueued_at: WallTime,
+    generation: u32,
+    /// Whether it was updated during its attempt.
+    updated: bool,
+    /// Until when its back-off lasts, since its last attempt.
+    backs_off: Option<WallTime>,
+    expires_at: Option<WallTime>,
+    boost_millis: i64,
     interruptions: u32,
     /// A suspect beside which no other body has lived since its claim.
     alone: bool,
 }
 
 impl Piece {
+    fn has_lapsed(&self, now: WallTime) -> bool {
+        let waits = matches!(self.state, WorkState::Enqueued | WorkState::Blocked);
+        waits && self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    fn order_key(&self) -> i64 {
+        self.due.as_millis() - self.boost_millis
+    }
+
     fn is_live(&self) -> bool {
         !self.state.is_finished() && self.state != WorkState::Quarantined
     }
@@ -74,7 +101,8 @@ impl Model {
             78..83 => self.cancel(world, random),
             83..92 => world.advance(random.below(2_000)),
             92..95 => self.settle_stale(world, random),
-            95..97 => self.prune(world, random),
+            95..96 => self.prune(world, random),
+            96..97 => self.expire(world, random),
             97..98 => world.advance(3_600_000 * random.below(48)),
             _ => self.restart(world),
         }
@@ -83,10 +111,13 @@ impl Model {
     fn enqueue(&mut self, world: &mut World, random: &mut Random) {
         let millis = random.below(2) * random.below(1_000);
         let wait = Duration::from_millis(millis);
-        let task_id = Some(random.index(6)).filter(|id| *id < IDS.len());
+        let task_id = Some(random.index(11)).filter(|id| *id < IDS.len());
         let task = ["A", "B", "C"][random.index(3)];
         let mut work = NewWork { start: after(millis), ..world.work(task) };
         work.aliases = &["A", "B", "C"];
+        work.boost_millis = [0, 0, 600_000, -600_000][random.index(4)];
+        let expires = Some(Duration::from_millis(1 + random.below(5_000))).filter(|_| random.below(4) == 0);
+        work.options.expires = expires;
         work.unique = task_id.map(|id| (IDS[id].0.to_owned(), IDS[id].1));
         let live = self.live(task_id);
         // Under Replace also from a piece that was set aside and whose id is taken over.
@@ -94,6 +125,8 @@ impl Model {
         let bears = |piece: &&Piece| piece.task_id == task_id && !piece.state.is_finished();
         let before = self.pieces.iter().filter(bears).map(|piece| piece.interruptions);
         let inherited = before.max().filter(|_| replaces).unwrap_or(0);
+        let newest = self.pieces.iter().rfind(bears).map(|piece| piece.id);
+        let mut waits_for = None;
         let (how, blocked) = match task_id.map(|id| IDS[id].1) {
             Some(Policy::Keep) if !live.is_empty() => {
                 assert_eq!(world.enqueue(&work).id, self.pieces[live[0]].id);
@@ -109,6 +142,18 @@ impl Model {
             Some(Policy::Append) if !live.is_empty() => {
                 (Some(How::Appended(self.pieces[live[live.len() - 1]].id)), Some(Blocked::Behind))
             }
+            Some(Policy::Update) if !live.is_empty() => {
+                return self.update(world, &work, live[live.len() - 1]);
+            }
+            Some(Policy::Update) if newest.is_some() && task_id.is_some() => {
+                let kept = world.enqueue(&work);
+                assert_eq!((Some(kept.id), matches!(kept.how, How::Kept { .. })), (newest, true));
+                return;
+            }
+            Some(Policy::AppendAfterSuccess) if newest.is_some() && task_id.is_some() => {
+                waits_for = newest;
+                (newest.map(How::Appended), Some(Blocked::Behind))
+            }
             _ => (None, None),
         };
         let blocked = blocked.or_else(|| self.lives(task_id).then_some(Blocked::Body));
@@ -122,14 +167,38 @@ impl Model {
             task_id,
             state: if blocked.is_some() { WorkState::Blocked } else { WorkState::Enqueued },
             blocked,
+            after: waits_for,
             due: world.now.plus(wait),
             wait,
             claim: 0,
             prune_at: WallTime::MAX,
             claimed_at: WallTime::MIN,
+            enqueued_at: world.now,
+            generation: 1,
+            updated: false,
+            backs_off: None,
+            expires_at: expires.map(|length| world.now.plus(length)),
+            boost_millis: work.boost_millis,
             interruptions: inherited,
             alone: false,
         });
+    }
+
+    fn update(&mut self, world: &mut World, work: &NewWork, at: usize) {
+        let piece = &mut self.pieces[at];
+        piece.generation += 1;
+        let how = How::Updated { state: piece.state, generation: piece.generation };
+        assert_eq!(world.enqueue(work), Enqueued { id: piece.id, how });
+        piece.boost_millis = work.boost_millis;
+        if piece.claim == 0 {
+            piece.expires_at = work.options.expires.map(|length| piece.enqueued_at.plus(length));
+        }
+        let Start::After(wait) = work.start else { unreachable!("pieces are delayed by a length") };
+        (piece.due, piece.wait) = (piece.enqueued_at.plus(wait), wait);
+        match piece.state {
+            WorkState::Running => piece.updated = true,
+            _ => piece.due = piece.due.max(piece.backs_off.unwrap_or(WallTime::MIN)),
+        }
     }
 
     fn claim(&mut self, world: &mut World, random: &mut Random) {
@@ -143,10 +212,12 @@ impl Model {
         let mut wanted: Vec<usize> = (0..self.pieces.len())
             .filter(|at| self.pieces[*at].state == WorkState::Enqueued && self.pieces[*at].due <= world.now)
             .collect();
-        // A stable sort: of pieces that are due at one moment, the one that came first.
-        wanted.sort_by_key(|at| self.pieces[*at].due);
+        // A stable sort: of pieces with one order key, the one that came first.
+        wanted.sort_by_key(|at| self.pieces[*at].order_key());
         let suspect = |at: &usize| self.pieces[*at].interruptions >= 2;
-        let first = wanted.iter().copied().find(|at| suspect(at));
+        let lapsed = |at: &usize| self.pieces[*at].has_lapsed(world.now);
+        let first = wanted.iter().copied().find(|at| suspect(at)).filter(|at| !lapsed(at));
+        wanted.retain(|at| !lapsed(at));
         let turn = first.filter(|_| self.bodies.is_empty() && limit > 0);
         let held = (lives_alone.is_some() && !beside) || (first.is_some() && !passes);
         wanted.retain(|at| if turn.is_some() { turn == Some(*at) } else { !held && !suspect(at) });
@@ -157,8 +228,9 @@ impl Model {
                 body.work == piece.id || (id.is_some() && *id == piece.task_id)
             };
             if started.len() < limit && !self.bodies.iter().any(held) {
-                piece.state = WorkState::Running;
+                (piece.state, piece.expires_at) = (WorkState::Running, None);
                 piece.claim += 1;
+                piece.backs_off = None;
                 (piece.claimed_at, piece.alone) = (world.now, turn.is_some());
                 let attempt = Attempt { work: piece.id, claim: piece.claim };
                 self.bodies.push((attempt, piece.task_id));
@@ -170,7 +242,8 @@ impl Model {
             self.alone = started.first().copied();
         } else if let (Some(alone), false) = (lives_alone, started.is_empty()) {
             self.alone = None;
-            if let Some(at) = self.at(alone.work) {
+            // Of what was cancelled meanwhile nothing is charged any more, and the mark stays.
+            if let Some(at) = self.at(alone.work).filter(|at| self.pieces[*at].state == WorkState::Running) {
                 self.pieces[at].alone &= self.pieces[at].claim != alone.claim;
             }
         }
@@ -204,6 +277,8 @@ impl Model {
         };
         let now = world.now;
         let choice = random.below(8);
+        let before = self.pieces[at].clone();
+        self.pieces[at].updated = false;
         self.pieces[at].alone = false;
         if choice < 6 {
             self.pieces[at].interruptions = 0;
@@ -211,7 +286,7 @@ impl Model {
         let settlement = match choice {
             0..3 => {
                 self.finish(at, WorkState::Succeeded, now, 24);
-                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1]) }
+                Settlement::Succeeded { output: (random.below(2) == 0).then(|| vec![1].into()) }
             }
             3 => {
                 self.finish(at, WorkState::Failed, now, 7 * 24);
@@ -234,6 +309,12 @@ impl Model {
             }
         };
         assert_eq!(world.settle_as(attempt, settlement, body), Settled::Applied);
+        if before.updated {
+            // However it ended, it is Enqueued again, when its options and its back-off say.
+            let piece = &mut self.pieces[at];
+            (piece.state, piece.prune_at) = (WorkState::Enqueued, WallTime::MAX);
+            piece.due = before.due.max(piece.backs_off.unwrap_or(WallTime::MIN));
+        }
         self.unblock(task_id, now);
     }
 
@@ -256,8 +337,14 @@ impl Model {
             }
             _ => {
                 let moves = world.cancel_work(piece.id);
-                assert_eq!(moves.len(), usize::from(piece.is_live()));
-                self.at(piece.id).into_iter().filter(|at| self.pieces[*at].is_live()).collect()
+                let mut fates = Vec::new();
+                let mut next = self.at(piece.id).filter(|at| self.pieces[*at].is_live());
+                while let Some(at) = next {
+                    fates.push(at);
+                    next = self.follower(self.pieces[at].id);
+                }
+                assert_eq!(moves.len(), fates.len());
+                fates
             }
         };
         for at in targets {
@@ -275,6 +362,25 @@ impl Model {
         self.pieces.retain(|piece| piece.prune_at > now || left.contains(&piece.id));
     }
 
+    fn expire(&mut self, world: &mut World, random: &mut Random) {
+        let limit = 1 + random.index(3);
+        let now = world.now;
+        let mut lapsed: Vec<_> =
+            (0..self.pieces.len()).filter(|at| self.pieces[*at].has_lapsed(now)).collect();
+        lapsed.sort_by_key(|at| self.pieces[*at].expires_at);
+        lapsed.truncate(limit);
+        let mut expired = 0;
+        for at in lapsed {
+            // One that waited for the success of another has ended with it.
+            if self.pieces[at].is_live() {
+                expired += 1;
+                self.finish(at, WorkState::Failed, now, 7 * 24);
+                self.unblock(self.pieces[at].task_id, now);
+            }
+        }
+        assert_eq!(world.expire(limit), expired);
+    }
+
     fn restart(&mut self, world: &mut World) {
         let rescued = world.restart();
         self.bodies.clear();
@@ -284,7 +390,10 @@ impl Model {
             let age = world.now.since(piece.claimed_at);
             let charged = self.boot_noted && age < Duration::from_secs(600);
             piece.interruptions += u32::from(charged);
-            if charged && piece.alone && piece.interruptions >= 3 {
+            if std::mem::take(&mut piece.updated) {
+                piece.state = WorkState::Enqueued;
+                orphans += 1;
+            } else if charged && piece.alone && piece.interruptions >= 3 {
                 piece.state = WorkState::Quarantined;
                 quarantined += 1;
             } else {
@@ -310,6 +419,10 @@ impl Model {
             let piece = &self.pieces[self.at(record.id).expect("the model has it")];
             let shown = (record.state, record.blocked, record.claim, record.interruptions, record.alone);
             let wanted = (piece.state, piece.blocked, piece.claim, piece.interruptions, piece.alone);
+            assert_eq!((record.generation, record.updated), (piece.generation, piece.updated), "step {step}");
+            if piece.is_live() {
+                assert_eq!(record.after, piece.after, "step {step}: {record:?}");
+            }
             assert_eq!(shown, wanted, "step {step}: {record:?}");
             if piece.state == WorkState::Enqueued {
                 assert_eq!(record.due, piece.due, "step {step}: {record:?}");
@@ -317,7 +430,8 @@ impl Model {
         }
         for (id, (_, policy)) in IDS.iter().enumerate() {
             let live = self.live(Some(id));
-            assert!(*policy == Policy::Append || live.len() <= 1, "I7, step {step}: {live:?}");
+            let queues = matches!(policy, Policy::Append | Policy::AppendAfterSuccess);
+            assert!(queues || live.len() <= 1, "I7, step {step}: {live:?}");
             let running = live.iter().position(|at| self.pieces[*at].state == WorkState::Running);
             assert!(running.is_none_or(|place| place == 0), "I8, step {step}: {live:?}");
             let bodies = self.bodies.iter().filter(|(_, held)| *held == Some(id)).count();
@@ -334,6 +448,11 @@ impl Model {
         (length > 0).then(|| self.pieces[random.index(length)].clone())
     }
 
+    /// The piece that waits for the success of this one.
+    fn follower(&self, work: WorkId) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.is_live() && piece.after == Some(work))
+    }
+
     fn lives(&self, task_id: Option<usize>) -> bool {
         task_id.is_some() && self.bodies.iter().any(|(_, held)| *held == task_id)
     }
@@ -345,20 +464,26 @@ impl Model {
 
     fn finish(&mut self, at: usize, state: WorkState, now: WallTime, hours: u64) {
         let piece = &mut self.pieces[at];
-        (piece.state, piece.blocked) = (state, None);
+        (piece.state, piece.blocked, piece.updated) = (state, None, false);
         piece.prune_at = now.plus(Duration::from_secs(3_600 * hours));
+        let Some(next) = self.follower(self.pieces[at].id) else { return };
+        if state != WorkState::Succeeded {
+            self.finish(next, state, now, hours);
+        }
+        self.pieces[next].after = None;
     }
 
     fn wait(&mut self, at: usize, now: WallTime, millis: u64) {
         let piece = &mut self.pieces[at];
         (piece.state, piece.due) = (WorkState::Enqueued, now.plus(Duration::from_millis(millis)));
+        piece.backs_off = Some(piece.due);
     }
 
     fn unblock(&mut self, task_id: Option<usize>, now: WallTime) {
         let lives = self.lives(task_id);
         let Some(at) = self.live(task_id).first().copied() else { return };
         let piece = &mut self.pieces[at];
-        if piece.state != WorkState::Blocked {
+        if piece.state != WorkState::Blocked || piece.after.is_some() {
             return;
         }
         piece.blocked = lives.then_some(Blocked::Body);

@@ -358,3 +358,21 @@ pub(super) fn s8_1_a_clock_that_was_set_back_between_two_processes_is_noticed(wo
     let attempt = world.start(attempt_failed);
     world.settle(attempt, failure("x"));
 }
+
+pub(super) fn s8_1_a_run_that_was_put_off_comes_no_sooner_than_its_slot(world: &mut World) {
+    let start = world.now;
+    let id = add(world, hourly());
+    let attempt = world.start(id);
+    world.settle(attempt, end(PeriodEnd::Done, slot(1, start, HOUR)));
+    // The clock jumps, the run is put off for a minute, and the clock is set right.
+    world.advance(3 * HOUR);
+    let attempt = world.start(id);
+    let snooze = Settlement::Snooze { after: millis(MINUTE) };
+    assert_eq!(world.settle_as(attempt, snooze, Body::NeverBegan), Settled::Applied);
+    world.now = start.plus(millis(MINUTE));
+    assert_eq!(clamp(world), 1);
+    let record = world.get(id).record;
+    assert_eq!((record.due, record.wait), (start.plus(millis(HOUR)), millis(59 * MINUTE)));
+    world.advance(59 * MINUTE);
+    world.start(id);
+}

@@ -20,7 +20,8 @@ fn kept(id: WorkId, state: WorkState, options_differ: bool) -> Enqueued {
 }
 
 pub(super) fn s4_2_every_policy_stores_the_first(world: &mut World) {
-    for (task_id, policy) in [("a", Policy::Keep), ("b", Policy::Replace), ("c", Policy::Append)] {
+    let all = [Policy::Keep, Policy::Replace, Policy::Append, Policy::AppendAfterSuccess, Policy::Update];
+    for (task_id, policy) in ["a", "b", "c", "d", "e"].into_iter().zip(all) {
         let stored = world.add(task_id, policy);
         assert_eq!(stored.how, How::New, "{policy:?}");
         assert_eq!(world.stands(stored.id), ENQUEUED);
@@ -28,7 +29,8 @@ pub(super) fn s4_2_every_policy_stores_the_first(world: &mut World) {
 }
 
 pub(super) fn s4_1_finished_work_holds_no_id(world: &mut World) {
-    for policy in [Policy::Keep, Policy::Replace, Policy::Append] {
+    let all = [Policy::Keep, Policy::Replace, Policy::Append, Policy::AppendAfterSuccess, Policy::Update];
+    for policy in all {
         let first = world.add("a", policy);
         assert_eq!(first.how, How::New, "{policy:?}");
         let attempt = world.start(first.id);
@@ -253,4 +255,130 @@ pub(super) fn s4_1_ids_of_finished_and_unfinished_work_are_kept_apart(world: &mu
     let last = world.add("a", Policy::Append);
     assert_eq!(last.how, How::New);
     assert_eq!(world.add("a", Policy::Keep).id, last.id);
+}
+
+fn after_success(world: &mut World) -> Enqueued {
+    world.add("a", Policy::AppendAfterSuccess)
+}
+
+fn reason(world: &mut World, id: WorkId) -> (WorkState, Option<Reason>) {
+    let record = world.get(id).record;
+    (record.state, record.reason)
+}
+
+pub(super) fn s4_3_appended_after_success_waits_for_it(world: &mut World) {
+    let first = after_success(world).id;
+    let second = after_success(world);
+    assert_eq!((second.how, world.stands(second.id)), (How::Appended(first), BEHIND));
+    let attempt = world.start(first);
+    let third = after_success(world);
+    assert_eq!((third.how, world.stands(third.id)), (How::Appended(second.id), BEHIND));
+    assert_eq!(world.get(third.id).record.after, Some(second.id));
+    world.settle(attempt, retry(0));
+    assert_eq!(world.stands(second.id), BEHIND, "it has not ended");
+    world.reopen();
+    world.rescue();
+    let attempt = world.start(first);
+    world.succeed(attempt);
+    assert_eq!((world.stands(second.id), world.stands(third.id)), (ENQUEUED, BEHIND));
+    assert_eq!(world.get(second.id).record.after, None);
+    for id in [second.id, third.id] {
+        let attempt = world.start(id);
+        world.succeed(attempt);
+    }
+    assert_eq!(after_success(world).how, How::New);
+}
+
+pub(super) fn s4_7_a_failed_predecessor_fails_what_was_appended_to_it(world: &mut World) {
+    let first = after_success(world).id;
+    let behind = [(); 20].map(|()| after_success(world).id);
+    let attempt = world.start(first);
+    world.fail(attempt);
+    for id in behind {
+        assert_eq!(reason(world, id), (WorkState::Failed, Some(Reason::Prerequisite)));
+        assert_eq!(world.get(id).record.finished_at, Some(world.now));
+    }
+    assert_eq!(world.changes.moves.len(), 21);
+    assert_eq!(after_success(world).how, How::New, "the id is free again");
+}
+
+pub(super) fn s4_7_a_cancelled_predecessor_cancels_what_was_appended_to_it(world: &mut World) {
+    let [first, second, third] = [(); 3].map(|()| after_success(world).id);
+    let moved: Vec<_> = world.cancel_work(second).iter().map(|moved| moved.attempt.work).collect();
+    assert_eq!(moved, [second, third]);
+    assert_eq!(reason(world, second), (WorkState::Cancelled, Some(Reason::Cancelled)));
+    assert_eq!(reason(world, third), (WorkState::Cancelled, Some(Reason::Prerequisite)));
+    assert_eq!(world.stands(first), ENQUEUED);
+    let fourth = after_success(world);
+    assert_eq!(fourth.how, How::Appended(first));
+    let attempt = world.start(first);
+    world.cancel(&crate::Target::TaskId("a".to_owned()));
+    assert_eq!(reason(world, fourth.id), (WorkState::Cancelled, Some(Reason::Cancelled)), "it was named");
+    world.settle_as(attempt, Settlement::Succeeded { output: None }, Body::Ended);
+    assert_eq!(world.state(fourth.id), WorkState::Cancelled);
+}
+
+pub(super) fn s4_7_an_expired_predecessor_fails_what_was_appended_to_it(world: &mut World) {
+    let mut first = world.unique("a", Policy::AppendAfterSuccess);
+    first.options.expires = Some(std::time::Duration::from_secs(1));
+    world.enqueue(&first);
+    let second = after_success(world).id;
+    world.advance(1_000);
+    assert_eq!(world.expire(9), 1);
+    assert_eq!(reason(world, first.id), (WorkState::Failed, Some(Reason::Expired)));
+    assert_eq!(reason(world, second), (WorkState::Failed, Some(Reason::Prerequisite)));
+}
+
+pub(super) fn s4_5_quarantined_work_is_waited_for_by_what_needs_its_success(world: &mut World) {
+    let [first, second] = [(); 2].map(|()| after_success(world).id);
+    let attempt = world.start(first);
+    world.quarantine(attempt);
+    assert_eq!(world.stands(second), BEHIND, "until it is resolved");
+    let third = after_success(world);
+    assert_eq!(third.how, How::Appended(second));
+    world.restart();
+    assert_eq!((world.claim(9), world.stands(second)), (vec![], BEHIND));
+    // It holds the id, as all that waits does.
+    assert_eq!(world.add("a", Policy::Keep).id, second);
+    world.cancel_work(second);
+    assert_eq!(reason(world, third.id), (WorkState::Cancelled, Some(Reason::Prerequisite)));
+    let fourth = after_success(world);
+    assert_eq!((fourth.how, world.stands(fourth.id)), (How::Appended(first), BEHIND));
+}
+
+pub(super) fn s4_6_append_and_append_after_success_keep_one_order(world: &mut World) {
+    let first = after_success(world).id;
+    let plain = world.add("a", Policy::Append);
+    let last = after_success(world);
+    assert_eq!((plain.how, last.how), (How::Appended(first), How::Appended(plain.id)));
+    let attempt = world.start(first);
+    world.fail(attempt);
+    assert_eq!((world.stands(plain.id), world.stands(last.id)), (ENQUEUED, BEHIND));
+    let attempt = world.start(plain.id);
+    world.succeed(attempt);
+    world.start(last.id);
+}
+
+pub(super) fn s4_8_append_after_success_refuses_an_id_of_another_task(world: &mut World) {
+    let first = world.add("a", Policy::Keep).id;
+    let lane = Arc::new(Lane::of("Other"));
+    let other = NewWork { lane: Arc::clone(&lane), ..world.unique("a", Policy::AppendAfterSuccess) };
+    let refused = world.try_enqueue(std::slice::from_ref(&other));
+    let (task_id, task) = ("a".to_owned(), "Upload".to_owned());
+    assert_eq!(refused, Err(VerbError::IdHeldBy { task_id, task, holder: first }));
+    assert!(!world.get(first).record.followed);
+    let other = NewWork { lane, ..world.unique("a", Policy::Append) };
+    world.enqueue(&other);
+    let refused = world.unique("a", Policy::AppendAfterSuccess);
+    assert!(world.try_enqueue(std::slice::from_ref(&refused)).is_err(), "the newest is what counts");
+}
+
+pub(super) fn s4_9_replace_cancels_what_waits_for_a_success(world: &mut World) {
+    let [first, second] = [(); 2].map(|()| after_success(world).id);
+    let new = world.add("a", Policy::Replace);
+    assert_eq!(new.how, How::Replaced(vec![first, second]));
+    for id in [first, second] {
+        assert_eq!(reason(world, id), (WorkState::Cancelled, Some(Reason::Replaced)));
+    }
+    world.start(new.id);
 }

@@ -11,7 +11,7 @@ fn report(world: &mut World, attempt: Attempt, value: &[u8]) {
 }
 
 fn progress(world: &mut World, work: WorkId) -> Option<Vec<u8>> {
-    world.get(work).record.progress
+    world.get(work).record.progress.map(crate::Opaque::into_bytes)
 }
 
 pub(super) fn s6_3_the_last_progress_is_kept_across_stops(world: &mut World) {

@@ -74,7 +74,7 @@ pub(super) fn s9_5_pruned_work_is_gone_with_all_that_hung_on_it(world: &mut Worl
         world.settle(attempt, crate::conformance::world::retry(0));
     }
     let attempt = world.start(work.id);
-    world.settle(attempt, Settlement::Succeeded { output: Some(vec![1]) });
+    world.settle(attempt, Settlement::Succeeded { output: Some(vec![1].into()) });
     let sequence = world.get(work.id).record.sequence;
     world.advance(24 * HOUR);
     assert_eq!(world.prune(100), 1);

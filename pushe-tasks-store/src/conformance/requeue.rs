@@ -189,18 +189,13 @@ pub(super) fn s1_16_periodic_work_goes_on_at_its_slot(world: &mut World) {
 
 pub(super) fn s1_7_what_had_expired_expires_no_more(world: &mut World) {
     let mut work = world.work("Upload");
-    work.options.expires = Some(world.now.plus(Duration::from_secs(1)));
+    work.options.expires = Some(Duration::from_secs(1));
     world.enqueue(&work);
-    let attempt = world.start(work.id);
-    world.fail(attempt);
-    world.requeue(work.id);
-    let expires = |world: &mut World| world.get(work.id).spec.expect("it reads").options.expires;
-    assert!(expires(world).is_some(), "its time has not passed");
-    let attempt = world.start(work.id);
-    world.fail(attempt);
     world.advance(1_000);
+    assert_eq!(world.expire(9), 1);
     world.requeue(work.id);
-    assert_eq!(expires(world), None);
+    assert_eq!(world.expire(9), 0);
+    assert_eq!(world.get(work.id).record.state, WorkState::Enqueued);
     world.start(work.id);
 }
 
@@ -268,4 +263,27 @@ pub(super) fn s9_1_only_waiting_work_is_tried_at_once(world: &mut World) {
     let unknown = world.work("Upload").id;
     assert_eq!(world.retry_now(&Target::Work(unknown)), Ok(Vec::new()));
     assert_eq!(world.retry_now(&Target::TaskId("nobody".to_owned())), Ok(Vec::new()));
+}
+
+pub(super) fn s4_7_what_waits_for_quarantined_work_waits_for_its_requeue(world: &mut World) {
+    let aside = set_aside(world, "a");
+    let follower = world.add("a", Policy::AppendAfterSuccess).id;
+    let last = world.add("a", Policy::Append).id;
+    assert_eq!(world.claim(9), []);
+    world.requeue(aside);
+    world.check();
+    for id in [aside, follower, last] {
+        let attempt = world.start(id);
+        world.succeed(attempt);
+    }
+}
+
+pub(super) fn s4_7_what_waits_for_discarded_work_fails(world: &mut World) {
+    let aside = set_aside(world, "a");
+    let follower = world.add("a", Policy::AppendAfterSuccess).id;
+    let last = world.add("a", Policy::Append).id;
+    assert_eq!(world.discard(aside), Ok(true));
+    let record = world.get(follower).record;
+    assert_eq!((record.state, record.reason), (WorkState::Failed, Some(Reason::Prerequisite)));
+    world.start(last);
 }

@@ -14,7 +14,7 @@ pub(super) fn s1_5_success_stores_the_output(world: &mut World) {
         let id = world.plain();
         let attempt = world.start(id);
         world.advance(10);
-        world.settle(attempt, Settlement::Succeeded { output: output.clone() });
+        world.settle(attempt, Settlement::Succeeded { output: output.clone().map(Into::into) });
         world.reopen();
         assert_eq!(world.read(|look| look.output(id)), Ok(output));
         let record = world.get(id).record;
@@ -110,7 +110,7 @@ pub(super) fn s1_17_a_stale_claim_changes_nothing(world: &mut World) {
     let new = world.start(id);
     let before = world.get(id);
     for settlement in
-        [Settlement::Succeeded { output: Some(vec![1]) }, failure("late"), retry(0), give_back()]
+        [Settlement::Succeeded { output: Some(vec![1].into()) }, failure("late"), retry(0), give_back()]
     {
         assert_eq!(world.settle_as(old, settlement, Body::Ended), Settled::Fenced);
         assert_eq!((world.get(id), &world.changes.moves), (before.clone(), &vec![]));

@@ -260,6 +260,11 @@ impl World {
         self.write(|tx| tx.prune(now, limit)).expect("the prune is carried out")
     }
 
+    pub(crate) fn expire(&mut self, limit: usize) -> usize {
+        let now = self.now;
+        self.write(|tx| tx.expire(now, limit)).expect("the expiry is carried out")
+    }
+
     // Looking.
 
     pub(crate) fn find(&mut self, work: WorkId) -> Option<WorkView> {

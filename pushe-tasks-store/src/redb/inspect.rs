@@ -10,6 +10,7 @@ use redb::{BackendError, StorageBackend};
 
 use super::medium::Medium;
 use super::options::Exclusion;
+use super::pages::{Doubt, HEADER, Pages};
 
 /// How redb's files begin. redb writes it last when it creates one, after a sync of the rest.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -20,8 +21,6 @@ const RECOVERY_REQUIRED: u8 = 2;
 /// Where the page size stands, in 4 bytes.
 const PAGE_SIZE_AT: usize = 12;
 const PAGE_SIZE: u32 = 4096;
-/// The header ends here.
-const HEADER: usize = 320;
 /// A file that is just being created is smaller than this; a longer one held data.
 const LARGEST_NEWBORN: u64 = 4 << 20;
 
@@ -117,6 +116,11 @@ impl Locked {
         let newborn =
             !noted && len <= LARGEST_NEWBORN && could_be_new(&header) && self.is_zero_behind(len)?;
         Ok(if newborn { Found::HalfCreated } else { Found::Zeros })
+    }
+
+    /// What is wrong with the header of a store, apart from its mark.
+    pub(super) fn doubt(&self) -> io::Result<Option<Doubt>> {
+        Ok(Pages::open(&*self.0)?.real_doubt())
     }
 
     /// How long the file is.

@@ -129,6 +129,11 @@ impl Plan<'_> {
             }
             Found::Closed | Found::Unclosed => {
                 let bytes = locked.len().map_err(|error| self.io(error))?;
+                if let (Some(doubt), false) =
+                    (locked.doubt().map_err(|error| self.io(error))?, self.after_error)
+                {
+                    findings.push(Finding::HeaderDamaged { detail: doubt.text().to_owned() });
+                }
                 if found == Found::Unclosed && !self.after_error {
                     findings.push(Finding::Recovered);
                 }

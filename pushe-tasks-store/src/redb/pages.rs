@@ -12,9 +12,16 @@ use redb::StorageBackend;
 use xxhash_rust::xxh3::xxh3_128;
 
 const PAGE: u64 = 4096;
-const HEADER: usize = 320;
+pub(super) const HEADER: usize = 320;
+/// Where the flags stand, and what they say.
+const FLAGS_AT: usize = 9;
+const PRIMARY: u8 = 1;
+const UNCLOSED: u8 = 2;
+const TWO_PHASES: u8 = 4;
 const SLOTS_AT: [usize; 2] = [64, 192];
 const SLOT: usize = 128;
+/// Where the number of the commit stands in its slot.
+const NUMBER_AT: usize = 104;
 /// Pages of a region where the header does not say.
 const MOST_REGION_PAGES: u64 = 1 << 20;
 /// Deeper than any tree of a file that fits on a disk.
@@ -51,6 +58,7 @@ pub(super) struct TableRoot {
 /// A commit that the file remembers: its master tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commit {
+    number: u64,
     root: Option<Pointer>,
 }
 
@@ -65,6 +73,56 @@ pub(super) struct Pages<'a> {
     pub(super) commits: Vec<Commit>,
     /// Whether the file was not closed in order.
     pub(super) unclosed: bool,
+    /// What is wrong with the header's records of commits.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// What is wrong with a header's records of commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// One of them does not read back. They share a sector, so that no power cut tears them.
+    Unreadable,
+    /// It names one that is older than the other, although it is not in the middle of a commit. A recovery that has taken a
+    /// commit back leaves that too, until the next one: then the other is not whole.
+    NotTheLast,
+}
+
+impl Doubt {
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Unreadable => {
+                "the header's record of a commit does not read back; if it was the last, that commit is lost"
+            }
+            Self::NotTheLast => "the header names a commit that is not the last",
+        }
+    }
+}
+
+/// What is wrong with the records of commits in this header, if anything is.
+fn doubt(header: &[u8; HEADER]) -> Option<Doubt> {
+    let named = usize::from(header[FLAGS_AT] & PRIMARY);
+    let slots = SLOTS_AT.map(|at| Commit::read(&header[at..][..SLOT]));
+    match (slots[named], slots[1 - named]) {
+        (Some(named), Some(other)) => {
+            let closed = header[FLAGS_AT] & UNCLOSED == 0;
+            (closed && other.number > named.number).then_some(Doubt::NotTheLast)
+        }
+        _ => Some(Doubt::Unreadable),
+    }
+}
+
+/// The two commits of a header, the one to look at first before the other. That is the newer one, as it is to redb, unless a
+/// commit has two phases: then the one that the header names.
+fn commits(header: &[u8; HEADER]) -> [Option<Commit>; 2] {
+    let flags = header[FLAGS_AT];
+    let named = usize::from(flags & PRIMARY);
+    let mut slots = [named, 1 - named].map(|slot| Commit::read(&header[SLOTS_AT[slot]..][..SLOT]));
+    let number = |slot: Option<Commit>| slot.map(|commit| commit.number);
+    let unclosed_in_two_phases = flags & UNCLOSED != 0 && flags & TWO_PHASES != 0;
+    if number(slots[1]) > number(slots[0]) && !unclosed_in_two_phases {
+        slots.swap(0, 1);
+    }
+    slots
 }
 
 impl<'a> Pages<'a> {
@@ -82,12 +140,9 @@ impl<'a> Pages<'a> {
         {
             (region_header, region_data) = (0, MOST_REGION_PAGES);
         }
-        let flags = header[9];
-        let primary = usize::from(flags & 1);
-        let slots = [primary, 1 - primary];
-        let commits =
-            slots.iter().filter_map(|slot| Commit::read(&header[SLOTS_AT[*slot]..][..SLOT])).collect();
-        Ok(Self { disk, len, region_header, region_data, commits, unclosed: flags & 2 != 0 })
+        let commits = commits(&header).into_iter().flatten().collect();
+        let unclosed = header[FLAGS_AT] & UNCLOSED != 0;
+        Ok(Self { disk, len, region_header, region_data, commits, unclosed, doubt: doubt(&header) })
     }
 
     /// The tables of a commit, and whether all of them are known.
@@ -119,6 +174,12 @@ impl<'a> Pages<'a> {
     /// Visits a table, in the order of its keys.
     pub(super) fn walk(&self, table: &TableRoot, visit: &mut dyn FnMut(Item<'_>)) {
         self.walk_from(table.root, table.sure, visit);
+    }
+
+    /// What is wrong with the header's records, beyond what a recovery leaves.
+    pub(super) fn real_doubt(&self) -> Option<Doubt> {
+        let taken_back = || self.commits.first().is_some_and(|newer| !self.is_whole(*newer));
+        self.doubt.filter(|doubt| *doubt != Doubt::NotTheLast || !taken_back())
     }
 
     /// Whether every page of every table of the commit is whole.
@@ -205,7 +266,8 @@ impl Commit {
         if xxh3_128(body) != u128::from_le_bytes(*sum) {
             return None;
         }
-        Some(Self { root: if body[1] == 0 { None } else { Some(Pointer::read(body, 8, 16)?) } })
+        let number = u64::from_le_bytes(*body.get(NUMBER_AT..)?.first_chunk()?);
+        Some(Self { number, root: if body[1] == 0 { None } else { Some(Pointer::read(body, 8, 16)?) } })
     }
 }
 

@@ -12,7 +12,7 @@ use redb::StorageBackend;
 use super::app::PREFIX;
 use super::inspect::{Found, Locked, Refusal};
 use super::medium::Medium;
-use super::pages::{Commit, Item, Pages, TableRoot};
+use super::pages::{Commit, Doubt, Item, Pages, TableRoot};
 use super::search;
 use super::tables::name_of;
 use crate::error::OpenError;
@@ -164,6 +164,9 @@ impl<'a> Survey<'a> {
 /// then the one before it stands, as it does to redb.
 fn choose(pages: &Pages<'_>, problems: &mut Vec<Problem>) -> Vec<Commit> {
     let commits = pages.commits.clone();
+    if let (Some(doubt), false) = (pages.real_doubt(), commits.is_empty()) {
+        problems.push(Problem::new("file", None, doubt.text()));
+    }
     match commits[..] {
         [] => problems.push(Problem::new("file", None, "its header is damaged: no commit is to be found")),
         [last, before] if pages.unclosed && !pages.is_whole(last) && pages.is_whole(before) => {
@@ -172,6 +175,10 @@ fn choose(pages: &Pages<'_>, problems: &mut Vec<Problem>) -> Vec<Commit> {
                 None,
                 "the last commit is not whole; the one before it is looked at",
             ));
+            return vec![before];
+        }
+        // A recovery has taken it back already.
+        [last, before] if pages.doubt == Some(Doubt::NotTheLast) && !pages.is_whole(last) => {
             return vec![before];
         }
         _ => {}

@@ -6,3 +6,4 @@ pub(crate) mod policy;
 pub(crate) mod retention;
 pub(crate) mod settlement;
 pub(crate) mod start;
+pub(crate) mod update;

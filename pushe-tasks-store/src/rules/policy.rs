@@ -1,6 +1,7 @@
 //! What scheduling does when a task id is taken (S4.2 to S4.5, S4.8, S4.9).
 //!
-//! Invariant: Quarantined work bears its id but no longer holds it: it is neither kept nor cancelled, and counts as ended.
+//! Invariant: Quarantined work bears its id but no longer holds it: it is neither kept nor cancelled, and counts as ended for
+//! all but those that wait for its success.
 
 use crate::id::WorkId;
 use crate::state::WorkState;
@@ -28,6 +29,8 @@ pub(crate) enum Reach {
     Oldest,
     /// The newest that is not Quarantined; where there is none, the newest.
     Newest,
+    /// The newest, whatever its state.
+    Last,
     /// All of them.
     All,
 }
@@ -47,6 +50,10 @@ pub(crate) enum Choice {
     Replace { cancel: Vec<WorkId>, interruptions: u32 },
     /// Stores the piece after this one, Blocked behind it where it has not ended.
     Append { after: WorkId, behind: bool },
+    /// Gives this one its payload and options.
+    Update(Holder),
+    /// Stores the piece Blocked until this one has succeeded.
+    Follow { after: WorkId },
 }
 
 /// How far a policy looks.
@@ -54,7 +61,8 @@ pub(crate) const fn reach(policy: Policy) -> Reach {
     match policy {
         Policy::Keep => Reach::Oldest,
         Policy::Replace => Reach::All,
-        Policy::Append => Reach::Newest,
+        Policy::Append | Policy::Update => Reach::Newest,
+        Policy::AppendAfterSuccess => Reach::Last,
     }
 }
 
@@ -82,6 +90,21 @@ pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
             (Some(newest), _) => Choice::Append { after: newest.id, behind: true },
             (None, Some(ended)) => Choice::Append { after: ended.id, behind: false },
             (None, None) => Choice::New,
+        },
+        // What is Quarantined has not ended: it may yet succeed.
+        Policy::AppendAfterSuccess => match holders.last() {
+            Some(newest) if !newest.ours => Choice::HeldBy(newest.clone()),
+            Some(newest) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
+            Some(newest) => Choice::Follow { after: newest.id },
+            None => Choice::New,
+        },
+        // What runs is the oldest: where it is the newest too, there is nothing else to update.
+        Policy::Update => match (live.next_back(), holders.last()) {
+            (Some(newest), _) if !newest.ours => Choice::HeldBy(newest.clone()),
+            (Some(newest), _) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
+            (Some(newest), _) => Choice::Update(newest.clone()),
+            (None, Some(aside)) if aside.ours && aside.same_kind => Choice::Keep(aside.clone()),
+            (None, _) => Choice::New,
         },
     }
 }
@@ -143,5 +166,43 @@ mod tests {
         foreign.ours = false;
         let after = Choice::Append { after: id(1), behind: true };
         check(std::slice::from_ref(&foreign), Choice::HeldBy(foreign.clone()), replace(&[1], 1), after);
+    }
+
+    #[test]
+    fn s4_9_update_takes_the_newest_that_has_not_ended() {
+        use WorkState::{Blocked, Enqueued, Quarantined, Running};
+        let check = |holders: &[Holder], expected| {
+            assert_eq!(decide(Policy::Update, holders), expected, "{holders:?}");
+        };
+        check(&[], Choice::New);
+        for state in [Enqueued, Blocked, Running] {
+            let one = holder(1, state);
+            check(std::slice::from_ref(&one), Choice::Update(one.clone()));
+        }
+        let queue = [holder(1, Running), holder(2, Blocked), holder(3, Quarantined)];
+        check(&queue, Choice::Update(queue[1].clone()));
+        let aside = holder(1, Quarantined);
+        check(std::slice::from_ref(&aside), Choice::Keep(aside.clone()));
+        let foreign = Holder { ours: false, ..holder(1, Enqueued) };
+        check(std::slice::from_ref(&foreign), Choice::HeldBy(foreign.clone()));
+        check(&[Holder { state: Quarantined, ..foreign }], Choice::New);
+        let other = Holder { same_kind: false, ..holder(1, Enqueued) };
+        check(std::slice::from_ref(&other), Choice::KindDiffers(other.clone()));
+    }
+
+    #[test]
+    fn s4_7_what_is_to_succeed_first_is_the_newest_whatever_its_state() {
+        use WorkState::{Blocked, Enqueued, Quarantined, Running};
+        let check = |holders: &[Holder], expected| {
+            assert_eq!(decide(Policy::AppendAfterSuccess, holders), expected, "{holders:?}");
+        };
+        check(&[], Choice::New);
+        for state in [Enqueued, Blocked, Running, Quarantined] {
+            check(&[holder(1, Running), holder(2, state)], Choice::Follow { after: id(2) });
+        }
+        let foreign = Holder { ours: false, ..holder(1, Enqueued) };
+        check(std::slice::from_ref(&foreign), Choice::HeldBy(foreign.clone()));
+        let other = Holder { same_kind: false, ..holder(1, Enqueued) };
+        check(std::slice::from_ref(&other), Choice::KindDiffers(other.clone()));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::period::{NextSlot, PeriodEnd};
+use crate::period::{NextSlot, PeriodEnd, StoredPeriod};
 use crate::record::{AttemptRecord, WorkRecord};
-use crate::rules::{retention, start};
+use crate::rules::{retention, start, update};
 use crate::state::{AttemptEnd, Reason, WorkState};
 use crate::time::WallTime;
 use crate::verbs::Settlement;
@@ -23,8 +23,23 @@ pub(crate) struct Ended<'s> {
     pub(crate) dropped: Option<AttemptRecord>,
 }
 
-/// Settles a Running record.
-pub(crate) fn settle<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at: WallTime) -> Ended<'s> {
+/// Settles a Running record; `period` is the one that its spec has where the record was updated while it ran.
+pub(crate) fn settle<'s>(
+    record: &mut WorkRecord,
+    settlement: &'s Settlement,
+    period: Option<&StoredPeriod>,
+    at: WallTime,
+) -> Ended<'s> {
+    let (updated, asked) = (std::mem::take(&mut record.updated), (record.due, record.wait));
+    let mut ended = apply(record, settlement, at);
+    if updated {
+        update::go_on(record, Some(settlement), asked, period, at);
+        ended.output = None;
+    }
+    ended
+}
+
+fn apply<'s>(record: &mut WorkRecord, settlement: &'s Settlement, at: WallTime) -> Ended<'s> {
     let (end, error) = match settlement {
         Settlement::Succeeded { .. } => (AttemptEnd::Succeeded, ""),
         Settlement::Failed { end, error, .. }
@@ -105,18 +120,37 @@ pub(crate) fn cancel(record: &mut WorkRecord, reason: Reason, now: WallTime) -> 
     dropped
 }
 
+/// What becomes of a piece that waited for the success of one that has ended so (S4.7).
+pub(crate) fn follow(record: &mut WorkRecord, before: WorkState, now: WallTime) {
+    record.after = None;
+    if before != WorkState::Succeeded {
+        finish(record, before, Some(Reason::Prerequisite), now);
+    }
+}
+
+/// Ends a piece that was never claimed (S1.7).
+pub(crate) fn expire(record: &mut WorkRecord, now: WallTime) {
+    finish(record, WorkState::Failed, Some(Reason::Expired), now);
+}
+
 /// Enqueues an orphan again: a crash is not a failed attempt (S1.12, S7.2). Where a crash that is charged found it alone and
 /// is one too many, it is set aside (S7.3); whatever else ran beside it at the earlier ones, this one has no other culprit.
 pub(crate) fn rescue(
     record: &mut WorkRecord,
     charged: bool,
     max_interruptions: u32,
+    period: Option<&StoredPeriod>,
     now: WallTime,
 ) -> Option<AttemptRecord> {
+    let (updated, asked) = (std::mem::take(&mut record.updated), (record.due, record.wait));
     let dropped = remember(record, AttemptEnd::Interrupted, false, now);
     let alone = std::mem::take(&mut record.alone);
     record.interruptions = record.interruptions.saturating_add(u32::from(charged));
-    if charged && alone && record.interruptions >= max_interruptions {
+    if updated {
+        // What crashed was the old; the count of crashes stays, in case the new is no better.
+        record.state = WorkState::Enqueued;
+        update::go_on(record, None, asked, period, now);
+    } else if charged && alone && record.interruptions >= max_interruptions {
         set_aside(record, Reason::Interruptions);
     } else {
         record.reason = Some(Reason::Crash);
@@ -154,6 +188,7 @@ pub(crate) fn claim(record: &mut WorkRecord, alone: bool, now: WallTime) {
     }
     record.state = WorkState::Running;
     record.claimed_at = Some(now);
+    (record.expires_at, record.backs_off_until) = (None, None);
     record.reason = None;
     if let Some(period) = record.period.as_deref_mut() {
         period.began.get_or_insert(now);
@@ -181,6 +216,7 @@ fn finish(record: &mut WorkRecord, state: WorkState, reason: Option<Reason>, now
     record.state = state;
     record.reason = reason;
     record.blocked = None;
+    record.updated = false;
     record.progress = None;
     record.finished_at = Some(now);
     record.prune_at = retention::prune_at(state, reason, now);
@@ -212,7 +248,7 @@ mod tests {
     fn running() -> WorkRecord {
         let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), WallTime::from_millis(0));
         (record.retries, record.interruptions, record.returned) = (2, 1, 1);
-        record.progress = Some(vec![50]);
+        record.progress = Some(vec![50].into());
         claim(&mut record, true, CLAIMED);
         record
     }
@@ -221,7 +257,7 @@ mod tests {
     fn a_settlement_moves_the_record_and_counts_what_it_should() {
         let text = || "boom".to_owned();
         let second = Duration::from_secs(1);
-        let succeeded = Settlement::Succeeded { output: Some(vec![9]) };
+        let succeeded = Settlement::Succeeded { output: Some(vec![9].into()) };
         let failed = Settlement::Failed { end: AttemptEnd::Failed, reason: Reason::Fail, error: text() };
         let retry = Settlement::Retry { end: AttemptEnd::Panicked, error: text(), after: second * 30 };
         let snooze = Settlement::Snooze { after: Duration::ZERO };
@@ -230,7 +266,7 @@ mod tests {
         // State, reason, (retries, snoozes, returned, interruptions), due, end, whether progress is kept.
         let check = |settlement: &Settlement, state, reason, counts, due: i64, end, keeps| {
             let mut record = running();
-            let ended = settle(&mut record, settlement, ENDED);
+            let ended = settle(&mut record, settlement, None, ENDED);
             assert_eq!((record.state, record.reason), (state, reason), "{settlement:?}");
             let counted = (record.retries, record.snoozes, record.returned, record.interruptions);
             assert_eq!(counted, counts, "{settlement:?}");
@@ -259,7 +295,7 @@ mod tests {
                 error: "again".to_owned(),
                 after: Duration::ZERO,
             };
-            let ended = settle(&mut record, &retry, ENDED);
+            let ended = settle(&mut record, &retry, None, ENDED);
             assert_eq!(ended.dropped.map(|attempt| attempt.claim), (n > 10).then(|| n - 10));
             claim(&mut record, false, ENDED);
         }
@@ -292,7 +328,7 @@ mod tests {
         let check = |before, charged, alone, aside: bool| {
             let mut record = running();
             (record.interruptions, record.alone) = (before, alone);
-            rescue(&mut record, charged, 3, ENDED);
+            rescue(&mut record, charged, 3, None, ENDED);
             let (state, reason) =
                 if aside { (S::Quarantined, Reason::Interruptions) } else { (S::Enqueued, Reason::Crash) };
             let found = (record.state, record.reason, record.alone);
@@ -307,6 +343,20 @@ mod tests {
         check(9, true, false, false);
         check(9, true, true, true);
         check(9, false, true, false);
+    }
+
+    #[test]
+    fn s4_7_what_waits_for_a_success_shares_the_fate_of_what_it_waits_for() {
+        for (before, after, reason) in [
+            (S::Succeeded, S::Blocked, None),
+            (S::Failed, S::Failed, Some(Reason::Prerequisite)),
+            (S::Cancelled, S::Cancelled, Some(Reason::Prerequisite)),
+        ] {
+            let mut record = WorkRecord::new(WorkId::from_bytes([1; 16]), 1, LaneId(1), CLAIMED);
+            (record.state, record.after) = (S::Blocked, Some(WorkId::from_bytes([2; 16])));
+            follow(&mut record, before, ENDED);
+            assert_eq!((record.state, record.reason, record.after), (after, reason, None), "{before}");
+        }
     }
 
     #[test]

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use crate::period::{NextSlot, PeriodRecord, StoredPeriod};
 use crate::record::{Blocked, Filed, WorkRecord};
+use crate::spec::StoredOptions;
 use crate::state::WorkState;
 use crate::time::WallTime;
 use crate::verbs::Start;
+
+/// When work with these options that is scheduled at this moment expires (S1.7); a slot that does is left out by whoever
+/// knows when it was.
+pub(crate) fn expiry(options: &StoredOptions, scheduled: WallTime) -> Option<WallTime> {
+    let expires = options.expires.filter(|_| options.period.is_none())?;
+    Some(scheduled.plus(expires))
+}
 
 /// Files an Enqueued record by its due time.
 pub(crate) fn file(record: &mut WorkRecord, now: WallTime) {
@@ -44,7 +52,8 @@ pub(crate) fn begin(
 /// What a Blocked piece that no earlier piece stands before becomes: it waits for a living body, or it is released and
 /// its delay counts from now (S1.3). Answers whether the record has changed.
 pub(crate) fn unblock(record: &mut WorkRecord, body_lives: bool, now: WallTime) -> bool {
-    if record.state != WorkState::Blocked {
+    // Where nothing stands before it and it still waits for a success, that piece is Quarantined.
+    if record.state != WorkState::Blocked || record.after.is_some() {
         return false;
     }
     if body_lives {
@@ -120,7 +129,7 @@ pub(crate) fn at_once(record: &mut WorkRecord, now: WallTime) {
     if record.period.as_ref().is_some_and(|period| period.began.is_none()) {
         return override_next(record, Some(now), now);
     }
-    (record.due, record.wait) = (record.due.min(now), Duration::ZERO);
+    (record.due, record.wait, record.backs_off_until) = (record.due.min(now), Duration::ZERO, None);
     if record.state == WorkState::Enqueued {
         file(record, now);
     }
@@ -131,7 +140,8 @@ pub(crate) fn at_once(record: &mut WorkRecord, now: WallTime) {
 pub(crate) fn requeue(record: &mut WorkRecord, blocked: Option<Blocked>, now: WallTime) {
     record.generation = record.generation.saturating_add(1);
     (record.retries, record.snoozes, record.returned, record.interruptions) = (0, 0, 0, 0);
-    (record.alone, record.ousted) = (false, false);
+    (record.alone, record.ousted, record.updated) = (false, false, false);
+    record.backs_off_until = None;
     (record.reason, record.progress, record.finished_at) = (None, None, None);
     record.prune_at = WallTime::MAX;
     (record.due, record.wait) = (now, Duration::ZERO);
@@ -160,12 +170,20 @@ pub(crate) fn clamp(record: &mut WorkRecord, every: Option<Duration>, now: WallT
         return false;
     }
     set_due(record, due);
+    record.backs_off_until = record.backs_off_until.map(|until| until.min(due));
+    // A run that has not begun comes no sooner than its slot, whatever it was put off for.
+    if let Some(period) = record.period.as_deref().filter(|period| period.began.is_none() && !is_slot)
+        && record.due < period.at
+    {
+        record.due = period.at;
+        record.wait = every.map_or(Duration::ZERO, |_| period.at.since(now));
+    }
     file(record, now);
     true
 }
 
 /// The time that was asked for goes before every other (S5.6).
-fn overridden(record: &mut WorkRecord) {
+pub(crate) fn overridden(record: &mut WorkRecord) {
     if let Some(at) = record.period.as_ref().and_then(|period| period.overridden) {
         (record.due, record.wait) = (at, Duration::ZERO);
     }

@@ -251,7 +251,10 @@ mod tests {
         let (output, text) = (Some(vec![1]), "boom".to_owned());
         let failed = Settlement::Failed { end: crate::AttemptEnd::Failed, reason: Reason::Fail, error: text };
         let settle = |attempt, settlement| Settle { attempt, at: NOW, settlement, body: Body::Ended };
-        let batch = [settle(attempts[0], Settlement::Succeeded { output }), settle(attempts[1], failed)];
+        let batch = [
+            settle(attempts[0], Settlement::Succeeded { output: output.map(Into::into) }),
+            settle(attempts[1], failed),
+        ];
         write(&mut store, |tx| tx.settle(&batch).unwrap());
         store.bend(Table::Outputs, id(1).as_bytes());
         store.bend(Table::Errors, &rows::error_key(id(2), 1));

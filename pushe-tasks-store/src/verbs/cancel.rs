@@ -1,11 +1,10 @@
 //! `cancel`: ends unfinished work; a running body is fenced off (S1.14, S1.17).
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::error::VerbError;
 use crate::id::WorkId;
-use crate::index::{id_hash, id_range};
+use crate::index::{class, class_range, id_hash, id_range};
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::rules::settlement;
@@ -16,7 +15,7 @@ use crate::transaction::{Stood, Transaction};
 use crate::verbs::policy::bears;
 use crate::verbs::query;
 use crate::verbs::release::release_id;
-use crate::verbs::{CancelledPage, Moved, Query, Target};
+use crate::verbs::{CancelledPage, Moved, Query, Target, follow};
 
 pub(super) fn cancel<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -24,29 +23,49 @@ pub(super) fn cancel<T: TablesMut>(
     now: WallTime,
 ) -> Result<Vec<Moved>, VerbError> {
     let start = tx.move_count();
-    let mut hash = None;
+    let mut ended = Vec::new();
     match target {
         Target::Work(id) => {
             if let Some(record) = rows::record(tx.tables, *id)? {
                 let record = record.map_err(VerbError::Damaged)?;
-                hash = record.id_hash;
-                one(tx, record, Reason::Cancelled, now)?;
+                ended.extend(one(tx, record, Reason::Cancelled, now)?);
             }
         }
         Target::TaskId(task_id) => {
-            hash = Some(id_hash(task_id));
             for id in bearers(tx, task_id)? {
                 if let Some(Ok(record)) = rows::record(tx.tables, id)? {
-                    one(tx, record, Reason::Cancelled, now)?;
+                    ended.extend(one(tx, record, Reason::Cancelled, now)?);
+                }
+            }
+        }
+        Target::Automatic { tasks, except } => {
+            for id in automatic(tx, tasks, except)? {
+                if let Some(Ok(record)) = rows::record(tx.tables, id)? {
+                    ended.extend(one(tx, record, Reason::NoLongerAutomatic, now)?);
                 }
             }
         }
     }
+    Ok(end_all(tx, &ended, start, now)?)
+}
+
+/// Sees to what waited for the work that has been cancelled; answers what moved.
+fn end_all<T: TablesMut>(
+    tx: &mut Transaction<'_, T>,
+    ended: &[WorkRecord],
+    start: usize,
+    now: WallTime,
+) -> Result<Vec<Moved>, TableError> {
+    // Only now, so that what is itself cancelled says so.
+    for record in ended {
+        follow::ended(tx, record, now)?;
+    }
     let cancelled = tx.moves_since(start).to_vec();
     // Only now, so that no piece of the same cancel is released by the end of the one before it.
-    if let Some(hash) = hash
-        && !cancelled.is_empty()
-    {
+    let mut hashes: Vec<_> = ended.iter().filter_map(|record| record.id_hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    for hash in hashes {
         release_id(tx, hash, now)?;
     }
     Ok(cancelled)
@@ -65,34 +84,51 @@ pub(super) fn cancel_page<T: TablesMut>(
     let query = Query { states, newest_first: false, ..query.clone() };
     let found = query::ids(&tx.look(), &query)?;
     let start = tx.move_count();
-    let mut hashes = BTreeSet::new();
+    let mut ended = Vec::new();
     for id in found.ids {
         if let Some(Ok(record)) = rows::record(tx.tables, id)? {
-            hashes.extend(record.id_hash);
-            one(tx, record, Reason::Cancelled, now)?;
+            ended.extend(one(tx, record, Reason::Cancelled, now)?);
         }
     }
-    let moved = tx.moves_since(start).to_vec();
-    for hash in hashes {
-        release_id(tx, hash, now)?;
-    }
+    let moved = end_all(tx, &ended, start, now)?;
     Ok(CancelledPage { moved, next: found.next, newest: tx.volatile.newest() })
 }
 
-/// Cancels one piece if it is unfinished; the caller releases what stood behind it.
+/// Cancels one piece if it is unfinished, and answers it then; the caller sees to what waits for its success, and releases
+/// what stood behind it.
 pub(super) fn one<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
     mut record: WorkRecord,
     reason: Reason,
     now: WallTime,
-) -> Result<(), TableError> {
+) -> Result<Option<WorkRecord>, TableError> {
     if !settlement::is_cancellable(record.state) {
-        return Ok(());
+        return Ok(None);
     }
     let stood = Stood::of(&record);
     let dropped = settlement::cancel(&mut record, reason, now);
     tx.keep_error(&record, "", dropped)?;
-    tx.shift(&stood, &record)
+    tx.shift(&stood, &record)?;
+    Ok(Some(record))
+}
+
+/// The unfinished pieces of these tasks that the start of a program scheduled.
+pub(super) fn automatic<T: TablesMut>(
+    tx: &Transaction<'_, T>,
+    tasks: &[String],
+    except: &[WorkId],
+) -> Result<Vec<WorkId>, TableError> {
+    let (from, to) = class_range(class::AUTOMATIC);
+    let mut found = Vec::new();
+    for (_, work) in rows::places(tx.tables, &from, &to, usize::MAX)? {
+        if let Some(Ok(record)) = rows::record(tx.tables, work)?
+            && tasks.contains(&tx.volatile.lane(record.lane).task)
+            && !except.contains(&work)
+        {
+            found.push(work);
+        }
+    }
+    Ok(found)
 }
 
 /// The unfinished pieces that bear the task id.

@@ -95,6 +95,10 @@ pub(super) fn start<T: TablesMut>(
     now: WallTime,
 ) -> Result<Option<Claimed>, TableError> {
     let Some(mut record) = standing(tx, key, work, now)? else { return Ok(None) };
+    // It is not the claim that ends what has expired: the clock may have jumped.
+    if record.has_lapsed(now) {
+        return Ok(None);
+    }
     let living = tx.volatile.living();
     if living.has_work(record.id) || record.id_hash.is_some_and(|hash| living.has_id(hash)) {
         return Ok(None);

@@ -13,7 +13,7 @@ use crate::time::WallTime;
 use crate::transaction::Transaction;
 use crate::verbs::at_once::AtOnce;
 use crate::verbs::policy::holders;
-use crate::verbs::{Answers, Enqueued, How, NewWork, cancel};
+use crate::verbs::{Answers, Enqueued, How, NewWork, cancel, follow, update};
 
 pub(super) fn enqueue<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -161,6 +161,15 @@ fn enqueue_one<T: TablesMut>(
             place.blocked = behind.then_some(Blocked::Behind);
             How::Appended(after)
         }
+        Choice::Update(holder) => {
+            let how = update::update(tx, work, task_id, holder.id, now)?;
+            return Ok(Enqueued { id: holder.id, how });
+        }
+        Choice::Follow { after } => {
+            (place.blocked, place.after) = (Some(Blocked::Behind), Some(after));
+            follow::mark(tx, after)?;
+            How::Appended(after)
+        }
         Choice::Replace { cancel: old, interruptions } => {
             place.interruptions = interruptions;
             replace(tx, &old, now)?;
@@ -237,6 +246,7 @@ fn oust<T: TablesMut>(tx: &mut Transaction<'_, T>, held: &[policy::Holder]) -> R
 struct Place {
     hash: Option<u64>,
     blocked: Option<Blocked>,
+    after: Option<WorkId>,
     interruptions: u32,
 }
 
@@ -263,8 +273,11 @@ fn make<T: TablesMut>(
     let mut record = WorkRecord::new(work.id, tx.volatile.next_sequence(), lane, now);
     record.id_hash = place.hash;
     record.interruptions = place.interruptions;
+    record.after = place.after;
     record.boost_millis = work.boost_millis;
     record.tags = tag_hashes(&work.options.tags);
+    record.automatic = work.options.automatic;
+    record.expires_at = start::expiry(&work.options, now);
     start::begin(&mut record, work.start, work.options.period.as_ref(), place.blocked, now);
     let spec = WorkSpec::encode_parts(task_id, &work.options, &work.envelope, work.id);
     Ok((record, spec))

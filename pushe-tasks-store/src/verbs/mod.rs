@@ -8,6 +8,8 @@ mod at_once;
 mod cancel;
 mod claim;
 mod enqueue;
+mod expire;
+mod follow;
 mod look;
 mod merge;
 mod over_tables;
@@ -22,6 +24,7 @@ mod rescue;
 mod settle;
 mod suspect;
 mod types;
+mod update;
 mod waits;
 
 pub(crate) use look::Snapshot;
@@ -174,6 +177,10 @@ pub trait Verbs: Look {
 
     /// Records that this process is stopping in order, so that no attempt of it is charged an interruption (S7.4).
     fn record_stop(&mut self) -> Result<(), VerbError>;
+
+    /// Ends at most `limit` pieces whose expiry has passed before they were first claimed (S1.7); answers how many. No claim
+    /// takes such a piece, whether or not this verb has ended it.
+    fn expire(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;
 
     /// Removes at most `limit` finished records whose retention has passed; answers how many.
     fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError>;

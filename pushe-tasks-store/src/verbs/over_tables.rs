@@ -11,7 +11,9 @@ use crate::verbs::{
     Answers, CancelledPage, ClaimRequest, Claimed, Enqueued, Filter, LaneView, Look, Moved, NewWork, Page,
     Query, RescueRequest, Rescued, Settle, Settled, Target, Verbs, WorkView,
 };
-use crate::verbs::{cancel, claim, enqueue, pause, progress, prune, release, requeue, rescue, settle, waits};
+use crate::verbs::{
+    cancel, claim, enqueue, expire, pause, progress, prune, release, requeue, rescue, settle, waits,
+};
 
 impl<T: TablesMut> Verbs for Transaction<'_, T> {
     fn enqueue(&mut self, batch: &[NewWork], now: WallTime) -> Result<Vec<Enqueued>, VerbError> {
@@ -93,6 +95,10 @@ impl<T: TablesMut> Verbs for Transaction<'_, T> {
 
     fn record_stop(&mut self) -> Result<(), VerbError> {
         self.verb(rescue::record_stop)
+    }
+
+    fn expire(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {
+        self.verb(|tx| expire::expire(tx, now, limit))
     }
 
     fn prune(&mut self, now: WallTime, limit: usize) -> Result<usize, VerbError> {

@@ -7,6 +7,7 @@ use crate::index::{IdKey, id_range};
 use crate::record::WorkRecord;
 use crate::rows;
 use crate::rules::policy::{Holder, Reach};
+use crate::spec::StoredOptions;
 use crate::state::WorkState;
 use crate::tables::{Table, TableError, Tables, TablesMut};
 use crate::transaction::Transaction;
@@ -26,6 +27,10 @@ pub(super) fn holders<T: TablesMut>(
         let live = holder.state != WorkState::Quarantined;
         match reach {
             Reach::All => found.push(holder),
+            Reach::Last => {
+                found.push(holder);
+                return Ok(ControlFlow::Break(()));
+            }
             // The first one seen stands for the ended ones until a live one is seen.
             Reach::Oldest | Reach::Newest if live => {
                 found = vec![holder];
@@ -42,7 +47,7 @@ pub(super) fn holders<T: TablesMut>(
     let (from, to) = id_range(hash, false);
     match reach {
         Reach::Oldest | Reach::All => rows::bearers(tx.tables, &from, &to, &mut take)?,
-        Reach::Newest => backwards(tx.tables, &from, to, &mut take)?,
+        Reach::Newest | Reach::Last => backwards(tx.tables, &from, to, &mut take)?,
     }
     Ok(found)
 }
@@ -95,9 +100,15 @@ fn holder<T: TablesMut>(
         same_kind: record.period.is_some() == work.options.period.is_some(),
         options_differ: !same_lane
             || boost_millis != work.boost_millis
-            || spec.map_or(true, |spec| spec.options != work.options),
+            || spec.map_or(true, |spec| differ(spec.options, &work.options)),
         interruptions,
     }))
+}
+
+/// Whether work would run otherwise under these options; who scheduled it makes no difference.
+fn differ(mut stored: StoredOptions, given: &StoredOptions) -> bool {
+    stored.automatic = given.automatic;
+    stored != *given
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) fn progress<T: TablesMut>(
     for (attempt, value) in batch {
         let Some(Ok(mut record)) = rows::record(tx.tables, attempt.work)? else { continue };
         if record.state == WorkState::Running && record.claim == attempt.claim {
-            record.progress = Some(value.clone());
+            record.progress = Some(value.clone().into());
             tx.save(&record)?;
         }
     }

@@ -16,6 +16,7 @@ use crate::tables::{Table, TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::aside::hash_of;
+use crate::verbs::follow;
 use crate::verbs::policy::bears;
 use crate::verbs::release::release_id;
 
@@ -33,7 +34,7 @@ pub(super) fn requeue<T: TablesMut>(
     if !matches!(state, WorkState::Failed | WorkState::Quarantined) {
         return Err(VerbError::WrongState { state, only: ONLY_ENDED });
     }
-    let mut spec = rows::spec(tx.tables, work)?.map_err(VerbError::Damaged)?;
+    let spec = rows::spec(tx.tables, work)?.map_err(VerbError::Damaged)?;
     let stood = Stood::of(&record);
     let mut blocked = None;
     if let (Some(hash), Some(task_id)) = (record.id_hash, &spec.task_id) {
@@ -49,15 +50,14 @@ pub(super) fn requeue<T: TablesMut>(
         }
     }
     start::requeue(&mut record, blocked, now);
-    if spec.options.expires.is_some_and(|expires| expires <= now) {
-        spec.options.expires = None;
-        tx.put(Table::Specs, &work_key(work), &spec.encode(work))?;
-    }
+    // Whoever requeues what had expired wants it run.
+    record.expires_at = record.expires_at.filter(|at| *at > now);
     tx.shift(&stood, &record)?;
     Ok(true)
 }
 
-/// Unfinished work that bears the task id of this piece.
+/// Unfinished work that bears the task id of this piece and stands first there, unless that waits for its very success: then
+/// the whole queue still stands behind it.
 fn holder<T: TablesMut>(
     tx: &Transaction<'_, T>,
     own: &WorkRecord,
@@ -67,15 +67,13 @@ fn holder<T: TablesMut>(
     let (from, to) = id_range(hash, false);
     let mut found = None;
     rows::bearers(tx.tables, &from, &to, &mut |id| {
-        let live = match rows::record(tx.tables, id)? {
-            Some(Ok(record)) => record.state != WorkState::Quarantined,
-            _ => false,
-        };
-        if id != own.id && live && bears(tx.tables, id, task_id)? {
-            found = Some(id);
-            return Ok(ControlFlow::Break(()));
+        let Some(Ok(record)) = rows::record(tx.tables, id)? else { return Ok(ControlFlow::Continue(())) };
+        let live = id != own.id && record.state != WorkState::Quarantined;
+        if !live || !bears(tx.tables, id, task_id)? {
+            return Ok(ControlFlow::Continue(()));
         }
-        Ok(ControlFlow::Continue(()))
+        found = Some(id).filter(|_| record.after != Some(own.id));
+        Ok(ControlFlow::Break(()))
     })?;
     Ok(found)
 }
@@ -96,6 +94,7 @@ pub(super) fn discard<T: TablesMut>(
     let stood = Stood::of(&record);
     settlement::discard(&mut record, now);
     tx.shift(&stood, &record)?;
+    follow::ended(tx, &record, now)?;
     if let Some(hash) = record.id_hash {
         release_id(tx, hash, now)?;
     }

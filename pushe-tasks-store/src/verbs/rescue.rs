@@ -13,7 +13,7 @@ use crate::tables::{Table, TableError, TablesMut};
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::claim::standing;
 use crate::verbs::release::release_id;
-use crate::verbs::{RescueRequest, Rescued, waits};
+use crate::verbs::{RescueRequest, Rescued, update, waits};
 
 pub(super) fn rescue<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -69,7 +69,8 @@ fn orphans<T: TablesMut>(
         }
         let stood = Stood::of(&record);
         let charged = settlement::is_charged(crash, record.claimed_at, request.now);
-        let dropped = settlement::rescue(&mut record, charged, request.max_interruptions, request.now);
+        let (period, limit) = (update::new_period(tx.tables, &record)?, request.max_interruptions);
+        let dropped = settlement::rescue(&mut record, charged, limit, period.as_ref(), request.now);
         tx.keep_error(&record, "", dropped)?;
         tx.shift(&stood, &record)?;
         rescued.charged += usize::from(charged);

@@ -8,9 +8,9 @@ use crate::rules::settlement;
 use crate::state::WorkState;
 use crate::tables::{Table, TableError, TablesMut};
 use crate::transaction::{Stood, Transaction};
-use crate::verbs::aside;
 use crate::verbs::release::release_id;
 use crate::verbs::{Body, Settle, Settled};
+use crate::verbs::{aside, follow, update};
 
 pub(super) fn settle<T: TablesMut>(
     tx: &mut Transaction<'_, T>,
@@ -65,12 +65,14 @@ fn apply<T: TablesMut>(
     if settle.body == Body::NeverBegan {
         settlement::never_began(&mut record);
     }
-    let ended = settlement::settle(&mut record, &settle.settlement, settle.at);
+    let period = update::new_period(tx.tables, &record)?;
+    let ended = settlement::settle(&mut record, &settle.settlement, period.as_ref(), settle.at);
     tx.keep_error(&record, ended.error, ended.dropped)?;
     if let Some(output) = ended.output {
         tx.put(Table::Outputs, &work_key(record.id), &rows::encode_output(record.id, output))?;
     }
     tx.shift(&stood, &record)?;
+    follow::ended(tx, &record, settle.at)?;
     match record.id_hash {
         // Work that comes back stays the oldest under its id, so that nothing is released.
         Some(hash) if record.state != WorkState::Enqueued => release_id(tx, hash, settle.at),

@@ -35,13 +35,13 @@ pub(super) fn turn<T: TablesMut>(
     let mut turn = Turn::Others;
     while tx.volatile.suspects() > 0 {
         let Some(first) = first(tx.tables, tx.volatile, &request.grants)? else { break };
-        if !tx.volatile.living().is_empty() {
-            // One that does not read back is set aside here and holds nobody up.
-            if standing(tx, first.key, first.work, request.now)?.is_none() {
-                continue;
-            }
-            waiting = Some(first.work);
-        } else if request.limit == 0 || request.grants[first.grant].permits == 0 {
+        // One that does not read back is set aside here and holds nobody up.
+        let Some(record) = standing(tx, first.key, first.work, request.now)? else { continue };
+        if record.has_lapsed(request.now) {
+            break;
+        }
+        let is_short = request.limit == 0 || request.grants[first.grant].permits == 0;
+        if is_short || !tx.volatile.living().is_empty() {
             waiting = Some(first.work);
         } else if let Some(claimed) = start(tx, first.key, first.work, true, request.now)? {
             tx.volatile.set_alone(Some(claimed.attempt()));

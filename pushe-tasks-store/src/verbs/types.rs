@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::finding::{Finding, StoreHealth};
 use crate::id::{Attempt, LaneId, WorkId};
+use crate::opaque::Opaque;
 use crate::period::{NextSlot, PeriodEnd};
 use crate::record::WorkRecord;
 use crate::spec::{Envelope, StoredOptions, WorkSpec};
@@ -94,6 +95,10 @@ pub enum Policy {
     Replace,
     /// Stores the new one to run after it.
     Append,
+    /// Stores the new one to run after it once it has succeeded; it fails with it, and is cancelled with it.
+    AppendAfterSuccess,
+    /// Gives the unfinished piece the new one's payload and options; a running attempt ends under the old ones first.
+    Update,
 }
 
 /// When a piece may start.
@@ -155,6 +160,13 @@ pub enum How {
     Replaced(Vec<WorkId>),
     /// It runs after this one.
     Appended(WorkId),
+    /// The piece that bears the task id has its payload and options now.
+    Updated {
+        /// Its state.
+        state: WorkState,
+        /// How often it has had new ones, and 1 for the first.
+        generation: u32,
+    },
 }
 
 /// What may be claimed.
@@ -228,7 +240,7 @@ pub enum Settlement {
     /// It succeeded (S1.5).
     Succeeded {
         /// The encoded output, where there is one.
-        output: Option<Vec<u8>>,
+        output: Option<Opaque>,
     },
     /// It failed for good (S1.6).
     Failed {
@@ -295,6 +307,13 @@ pub enum Target {
     Work(WorkId),
     /// Every unfinished piece that bears the task id.
     TaskId(String),
+    /// Every unfinished piece of these tasks that the start of a program scheduled, but for these pieces (S5.5).
+    Automatic {
+        /// Stored task names.
+        tasks: Vec<String>,
+        /// What is still scheduled so.
+        except: Vec<WorkId>,
+    },
 }
 
 /// A piece of work that a verb moved.

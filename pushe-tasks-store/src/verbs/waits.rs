@@ -12,7 +12,7 @@ use crate::tables::{TableError, TablesMut};
 use crate::time::WallTime;
 use crate::transaction::{Stood, Transaction};
 use crate::verbs::Target;
-use crate::verbs::cancel::bearers;
+use crate::verbs::cancel::{automatic, bearers};
 use crate::verbs::claim::standing;
 use crate::verbs::merge::after;
 
@@ -25,6 +25,7 @@ pub(super) fn override_next<T: TablesMut>(
     let works = match target {
         Target::Work(id) => vec![*id],
         Target::TaskId(task_id) => bearers(tx, task_id)?,
+        Target::Automatic { tasks, except } => automatic(tx, tasks, except)?,
     };
     let mut moved = Vec::new();
     for id in works {
@@ -49,6 +50,7 @@ pub(super) fn retry_now<T: TablesMut>(
     let (works, alone) = match target {
         Target::Work(id) => (vec![*id], true),
         Target::TaskId(task_id) => (bearers(tx, task_id)?, false),
+        Target::Automatic { tasks, except } => (automatic(tx, tasks, except)?, false),
     };
     let mut moved = Vec::new();
     for id in works {

@@ -1,7 +1,7 @@
 //! Constraints and sources without their types, as the dispatcher holds them.
 //!
 //! Invariant: two keys are equal exactly when one monitor serves both, so a reading reaches every constraint that
-//! looks at it and no other.
+//! looks at it and no other. No method of a constraint that panics gets further than this file.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -9,6 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -141,26 +142,8 @@ impl<C: Constraint> Typed<C> {
         let key = SourceKey::new::<C::Source>(constraint.key());
         Self { constraint, key, answer }
     }
-}
 
-impl<C: Constraint> ErasedConstraint for Typed<C> {
-    fn kind(&self) -> &str {
-        C::KIND
-    }
-
-    fn describe(&self) -> Cow<'static, str> {
-        self.constraint.describe()
-    }
-
-    fn damping(&self) -> Damping {
-        self.constraint.damping()
-    }
-
-    fn source(&self) -> Option<&SourceKey> {
-        Some(&self.key)
-    }
-
-    fn check(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
+    fn judge(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
         match reading {
             ErasedReading::Known(state) => {
                 let state =
@@ -173,6 +156,35 @@ impl<C: Constraint> ErasedConstraint for Typed<C> {
             },
             ErasedReading::Lost(why) => Verdict::hold(why.clone()),
         }
+    }
+}
+
+/// What user code answers, or the text of its panic: the thread that asks serves all work.
+pub(super) fn guarded<T>(ask: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| monitor::panic_text(&*panic).to_owned())
+}
+
+impl<C: Constraint> ErasedConstraint for Typed<C> {
+    fn kind(&self) -> &str {
+        C::KIND
+    }
+
+    fn describe(&self) -> Cow<'static, str> {
+        guarded(|| self.constraint.describe()).unwrap_or(Cow::Borrowed(C::KIND))
+    }
+
+    fn damping(&self) -> Damping {
+        // What breaks here is stopped as if nothing were said about it: by the defaults.
+        guarded(|| self.constraint.damping()).unwrap_or(Damping::DEFAULT)
+    }
+
+    fn source(&self) -> Option<&SourceKey> {
+        Some(&self.key)
+    }
+
+    fn check(&self, reading: &ErasedReading, now: WallTime) -> Verdict {
+        guarded(|| self.judge(reading, now))
+            .unwrap_or_else(|panic| Verdict::hold(format!("its check panicked: {panic}")))
     }
 }
 

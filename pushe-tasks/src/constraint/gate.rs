@@ -151,6 +151,12 @@ impl Gate {
 
     fn stops_at(&self) -> Option<MonoTime> {
         match &self.said {
+            #[cfg(pushe_planted)]
+            Said::Hold { lost_at, .. }
+                if pushe_tasks_store::planted::is(pushe_tasks_store::planted::Bug::StopAtOnce) =>
+            {
+                Some(*lost_at)
+            }
             // What is never stopped is not stopped at once either.
             Said::Hold { .. } if self.damping.fall == Duration::MAX => None,
             Said::Hold { lost_at, at_once: true, .. } => Some(*lost_at),

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::erased::{ErasedConstraint, ErasedSource, Held, SourceKey, Standing, Typed};
+use super::erased::{ErasedConstraint, ErasedSource, Held, SourceKey, Standing, Typed, guarded};
 use super::network::overlay::{Overlaid, Validator};
 use super::network::{NetworkAnswers, NetworkOverride};
 use super::storage::Refusals;
@@ -128,9 +128,9 @@ impl ConstraintKinds {
         self.damping.get(constraint.kind()).copied().unwrap_or_else(|| constraint.damping())
     }
 
-    /// Whether a kind is known.
-    pub(crate) fn knows(&self, kind: &str) -> bool {
-        self.kinds.contains_key(kind)
+    /// The type that stands for a kind; `None` where nobody has made the kind known.
+    pub(crate) fn type_of(&self, kind: &str) -> Option<TypeId> {
+        self.kinds.get(kind).map(|known| known.constraint)
     }
 
     /// A known kind whose source nobody has given, with the name of that source.
@@ -162,9 +162,12 @@ impl ConstraintKinds {
         if !self.sources.contains_key(&known.source) {
             return held(format!("the source of constraint kind `{kind}` is not registered"));
         }
-        (known.decode)(bytes).unwrap_or_else(|error| {
-            held(format!("the stored constraint of kind `{kind}` cannot be read: {error}"))
-        })
+        let unreadable = |why| held(format!("the stored constraint of kind `{kind}` cannot be read: {why}"));
+        match guarded(|| (known.decode)(bytes)) {
+            Ok(Ok(constraint)) => constraint,
+            Ok(Err(error)) => unreadable(error.to_string()),
+            Err(panic) => unreadable(format!("its code panicked: {panic}")),
+        }
     }
 
     /// The source that serves a key of a constraint that [`ConstraintKinds::constraint`] returned.

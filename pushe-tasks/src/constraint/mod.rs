@@ -125,6 +125,9 @@ pub struct Damping {
 impl Damping {
     /// Acts at once in both directions.
     pub const NONE: Self = Self { rise: Duration::ZERO, fall: Duration::ZERO };
+
+    /// That of constraints which say nothing about it: a rise of 1 s and a fall of 5 s.
+    pub const DEFAULT: Self = Self { rise: Duration::from_secs(1), fall: Duration::from_secs(5) };
 }
 
 /// Stored bytes that are no value of the constraint kind they are stored under.
@@ -206,7 +209,8 @@ pub trait Constraint: Sized + fmt::Debug + Send + Sync + 'static {
     /// What of the source this constraint looks at: constraints with one source and one key share a monitor.
     fn key(&self) -> <Self::Source as Source>::Key;
 
-    /// Judges one state. A plain function: equal arguments give equal answers.
+    /// Judges one state. A plain function: equal arguments give equal answers. It must not block, since one thread asks
+    /// all constraints; where it panics, work is held with that reason.
     fn check(&self, state: &<Self::Source as Source>::State, now: WallTime) -> Verdict;
 
     /// Judges the absence of a reading; by default work is held.
@@ -216,7 +220,7 @@ pub trait Constraint: Sized + fmt::Debug + Send + Sync + 'static {
 
     /// How quickly a change acts; by default a gain must hold for 1 s, and running work is stopped after a loss of 5 s.
     fn damping(&self) -> Damping {
-        Damping { rise: Duration::from_secs(1), fall: Duration::from_secs(5) }
+        Damping::DEFAULT
     }
 
     /// Names the constraint for people, such as "network: Connected"; by default its kind.

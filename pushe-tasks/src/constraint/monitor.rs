@@ -1,8 +1,9 @@
 //! The monitor: keeps the watch of one source alive and tells its readings apart.
 //!
 //! Invariant: a source that ends, panics or loses its reading ends nothing else. Its last reading counts for 30 s,
-//! then work is held until it is back, and a new watch is begun after 1 s, doubling up to 60 s.
+//! then work is held until it is back, and a new watch is begun after 1 s, doubling up to 60 s. One that floods is slowed.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,10 @@ const FIRST_READING: Duration = Duration::from_secs(1);
 const LAST_READING: Duration = Duration::from_secs(30);
 const SHORTEST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// A source that says more within a second waits for the next one: one that floods must not hold the others up.
+const MOST_A_SECOND: u32 = 2_000;
+const SECOND: Duration = Duration::from_secs(1);
 
 const NOT_YET: Cow<'static, str> = Cow::Borrowed("no reading yet");
 
@@ -70,12 +75,18 @@ async fn watch_once<S: Source>(
 ) -> Cow<'static, str> {
     let (out, mut seen) = watch::channel(Reading::Unknown(NOT_YET));
     let mut watching = pin!(unwinding(async { source.watch(key.clone(), out).await }));
+    let mut pace = Pace { since: clock.mono(), heard: 0 };
     loop {
         tokio::select! {
             biased;
             changed = seen.changed() => {
                 if changed.is_err() {
                     return Cow::Borrowed("the watch has dropped its channel");
+                }
+                if let Some(rest) = pace.rest(clock.mono()) {
+                    // Its watch is not polled meanwhile; what it says then is what counts.
+                    tracing::warn!(source = std::any::type_name::<S>(), ?key, "a constraint source says too much");
+                    clock.sleep_until(rest).await;
                 }
                 let reading = seen.borrow_and_update().clone();
                 tell(record.hear(reading, clock.mono()));
@@ -93,6 +104,24 @@ async fn watch_once<S: Source>(
     }
 }
 
+/// How much a source says.
+struct Pace {
+    /// The beginning of the present second.
+    since: MonoTime,
+    heard: u32,
+}
+
+impl Pace {
+    /// Counts a reading; where there are too many, how long the source must wait.
+    fn rest(&mut self, now: MonoTime) -> Option<MonoTime> {
+        if now.since(self.since) >= SECOND {
+            (self.since, self.heard) = (now, 0);
+        }
+        self.heard += 1;
+        (self.heard > MOST_A_SECOND).then(|| self.since.plus(SECOND))
+    }
+}
+
 /// Ends at the moment; never without one.
 async fn reached(clock: &dyn Clock, moment: Option<MonoTime>) {
     match moment {
@@ -107,13 +136,15 @@ pub(super) async fn unwinding<T>(future: impl Future<Output = T>) -> Result<T, C
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            Poll::Ready(Err(format!("it panicked: {}", text.unwrap_or("no text")).into()))
-        }
+        Err(panic) => Poll::Ready(Err(format!("it panicked: {}", panic_text(&*panic)).into())),
     })
     .await
+}
+
+/// What a panic says.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
 /// What was heard from a source and what of it still counts.

@@ -37,7 +37,11 @@ impl<S> Reading<S> {
 /// Something whose state can be read and watched.
 ///
 /// The engine runs one watch for each key that some waiting or running work looks at. A watch that returns or panics
-/// is begun again with back-off; meanwhile its last reading counts for 30 s.
+/// is begun again with back-off; meanwhile its last reading counts for 30 s. One that publishes more than 2,000 times a
+/// second waits for the next second.
+///
+/// All sources of an engine share its own thread, which runs no body: neither `read` nor `watch` may block it, or all
+/// work waits. What can only be asked by a blocking call belongs on `tokio::task::spawn_blocking`.
 pub trait Source: Send + Sync + 'static {
     /// What to look at: `()` where there is one for each machine, else a host, a directory, ...
     type Key: Clone + Eq + Hash + Debug + Send + Sync + 'static;
@@ -45,7 +49,9 @@ pub trait Source: Send + Sync + 'static {
     /// The state that constraints judge.
     type State: Clone + PartialEq + Debug + Send + Sync + 'static;
 
-    /// Reads the truth now; asked once more before work is claimed, so it should be quick.
+    /// Reads the truth now; asked once more before the body of each claim begins, so it should be quick.
+    ///
+    /// A read that panics, answers [`Reading::Unknown`] or takes more than 1 s says nothing: what the watch has said counts.
     fn read(&self, key: &Self::Key) -> impl Future<Output = Reading<Self::State>> + Send;
 
     /// Publishes the present state and then every change, until dropped. It returns only when it cannot go on.

@@ -41,6 +41,8 @@ impl Day {
 
 const EVERY_DAY: u8 = 0b0111_1111;
 const MINUTES: u16 = 24 * 60;
+/// How many days are looked at for the next window.
+const DAYS: usize = 17;
 
 /// Work that runs only at some hours.
 ///
@@ -114,9 +116,10 @@ impl TimeWindow {
         let today = now.to_zoned_datetime(zone.clone()).date();
         let mut inside = None;
         let mut next = None;
-        // A window of yesterday may reach into today; within eight days each day of the week comes round.
+        // A window of yesterday may reach into today; within eight days each day of the week comes round, and twice within
+        // a fortnight: the clock may be put forward over the window of one day, or over the day itself.
         let mut day = today.yesterday().ok()?;
-        for _ in 0..10 {
+        for _ in 0..DAYS {
             let after = day.tomorrow().ok()?;
             if self.days & bit(day.weekday()) != 0 {
                 let begins = moment(day, from, &zone)?;
@@ -212,11 +215,19 @@ impl Constraint for TimeWindow {
     fn verify(&self) -> Result<(), String> {
         for time in [&self.from, &self.to] {
             if let Err(text) = time {
-                return Err(format!("`{text}` is no time of the day; write it as `HH:MM`, such as `09:30`"));
+                let way = match text.as_str() {
+                    "24:00" => "write midnight as `00:00`",
+                    _ => "write it as `HH:MM`, such as `09:30`",
+                };
+                return Err(format!("`{text}` is no time of the day; {way}"));
             }
         }
         if self.days == 0 {
             return Err("the window has no day; name at least one, or leave `on` out".to_owned());
+        }
+        if self.quiet && self.days == EVERY_DAY && self.from == self.to {
+            let why = "two equal times are the whole day, so these quiet hours never end";
+            return Err(format!("{why}; write when they end, or name their days with `on`"));
         }
         self.time_zone().map(drop)
     }

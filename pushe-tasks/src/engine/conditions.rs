@@ -3,7 +3,7 @@
 //! Invariant: a monitor runs while some busy lane needs its source, and for a while after; with nothing waiting there is
 //! none, and so no wake-up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use super::lanes::Lanes;
 use super::mailbox::Mailbox;
 use super::message::Event;
+use super::monitors::{Monitor, Monitors};
 use crate::clock::{Clock, MonoTime, WallTime};
 use crate::constraint::erased::{ErasedConstraint, ErasedReading, SourceKey};
 use crate::constraint::gate::{Gate, GateState};
@@ -24,33 +25,10 @@ const LINGER: Duration = Duration::from_secs(30);
 /// One stored constraint that some lane needs.
 #[derive(Debug)]
 pub(super) struct Condition {
-    stored: StoredConstraint,
     pub(super) constraint: Arc<dyn ErasedConstraint>,
     gate: Gate,
     /// When it must be judged again although its source says nothing.
     recheck: Option<WallTime>,
-}
-
-#[derive(Debug)]
-pub(super) struct Monitor {
-    task: AbortHandle,
-    /// The watch before this one, which goes on until this one begins.
-    before: Option<AbortHandle>,
-    /// What counts now: what it said, or what a second look has found since.
-    pub(super) last: Option<ErasedReading>,
-    /// The number of its beginning or of what it said last, among all that was heard.
-    pub(super) heard: u64,
-    /// When it was last begun anew because a second look had contradicted it.
-    pub(super) doubted: Option<MonoTime>,
-    /// Since when nothing has needed it; `None` while something does.
-    idle_since: Option<MonoTime>,
-}
-
-impl Monitor {
-    fn stop(&self) {
-        self.task.abort();
-        self.before.iter().for_each(AbortHandle::abort);
-    }
 }
 
 /// All conditions of one engine.
@@ -59,7 +37,9 @@ pub(super) struct Conditions {
     pub(super) clock: Arc<dyn Clock>,
     events: Arc<Mailbox<Event>>,
     pub(super) list: Vec<Condition>,
-    pub(super) monitors: HashMap<SourceKey, Monitor>,
+    /// Where in the list each stored constraint is; only ever looked up.
+    indices: HashMap<StoredConstraint, usize>,
+    pub(super) monitors: Monitors,
     /// Counts what monitors say, and their beginnings.
     heard: u64,
 }
@@ -84,13 +64,21 @@ impl Conditions {
         clock: Arc<dyn Clock>,
         events: Arc<Mailbox<Event>>,
     ) -> Self {
-        Self { kinds, clock, events, list: Vec::new(), monitors: HashMap::new(), heard: 0 }
+        Self {
+            kinds,
+            clock,
+            events,
+            list: Vec::new(),
+            indices: HashMap::new(),
+            monitors: Monitors::default(),
+            heard: 0,
+        }
     }
 
     /// The index of a stored constraint, which is added where it is new.
     pub(super) fn index(&mut self, stored: &StoredConstraint) -> usize {
-        if let Some(index) = self.list.iter().position(|condition| condition.stored == *stored) {
-            return index;
+        if let Some(index) = self.indices.get(stored) {
+            return *index;
         }
         let constraint = self.kinds.constraint(&stored.kind, &stored.value);
         let mut gate = Gate::new(self.kinds.damping(&*constraint), self.clock.mono());
@@ -102,10 +90,12 @@ impl Conditions {
             recheck = verdict.recheck_at();
             gate.observe(&verdict, self.clock.mono());
         }
-        self.list.push(Condition { stored: stored.clone(), constraint, gate, recheck });
+        let index = self.list.len();
+        self.indices.insert(stored.clone(), index);
+        self.list.push(Condition { constraint, gate, recheck });
         // A monitor that runs for others already will not say again what it has said.
-        self.judge(|condition| condition.stored == *stored);
-        self.list.len() - 1
+        self.judge_from(index, |_| true);
+        index
     }
 
     /// Takes what a monitor says; stale readings of monitors that were stopped are passed over.
@@ -118,7 +108,12 @@ impl Conditions {
 
     /// Lets a reading count from now on.
     pub(super) fn take(&mut self, key: &SourceKey, reading: ErasedReading) {
+        let now = self.clock.mono();
         let Some(monitor) = self.monitors.get_mut(key) else { return };
+        monitor.without = match &reading {
+            ErasedReading::Known(_) => None,
+            _ => monitor.without.or(Some(now)),
+        };
         monitor.last = Some(reading);
         self.judge(|condition| condition.constraint.source() == Some(key));
     }
@@ -133,9 +128,18 @@ impl Conditions {
         any
     }
 
+    /// Judges everything again: the clock shows an earlier time than the one that verdicts were given for.
+    pub(super) fn clock_was_set_back(&mut self) {
+        self.judge(|_| true);
+    }
+
     fn judge(&mut self, which: impl Fn(&Condition) -> bool) {
+        self.judge_from(0, which);
+    }
+
+    fn judge_from(&mut self, first: usize, which: impl Fn(&Condition) -> bool) {
         let (wall, mono) = (self.clock.wall(), self.clock.mono());
-        for condition in self.list.iter_mut().filter(|condition| which(condition)) {
+        for condition in self.list[first..].iter_mut().filter(|condition| which(condition)) {
             let Some(key) = condition.constraint.source() else { continue };
             condition.recheck = None;
             let Some(reading) = self.monitors.get(key).and_then(|monitor| monitor.last.as_ref()) else {
@@ -176,7 +180,7 @@ impl Conditions {
                     let opens = condition.gate.opens_at(now).map(|at| wall.plus(at.since(now)));
                     let until = opens.or(condition.recheck);
                     let source = condition.constraint.source();
-                    let is_watched = source.is_none_or(|key| self.monitors.contains_key(key));
+                    let is_watched = source.is_none_or(|key| self.monitors.get(key).is_some());
                     let why = why.to_owned();
                     Some(Unmet { kind, constraint, why, reading, since, until, is_watched })
                 }
@@ -192,6 +196,16 @@ impl Conditions {
             ErasedReading::Known(state) => format!("{state:?}"),
             ErasedReading::Unknown(why) => format!("unknown: {why}"),
             ErasedReading::Lost(why) => format!("lost: {why}"),
+        })
+    }
+
+    /// The sources that are watched and have no state to tell, by name, with the reason and since when.
+    pub(super) fn without_reading(&self) -> impl Iterator<Item = (String, String, MonoTime)> {
+        self.monitors.iter().filter_map(|(key, monitor)| match monitor.last.as_ref()? {
+            ErasedReading::Known(_) => None,
+            ErasedReading::Unknown(why) | ErasedReading::Lost(why) => {
+                Some((format!("{key:?}"), why.to_string(), monitor.without?))
+            }
         })
     }
 
@@ -213,6 +227,7 @@ impl Conditions {
         needed.dedup();
         let needed: Vec<_> =
             needed.into_iter().filter_map(|index| self.list[index].constraint.source().cloned()).collect();
+        let wanted: HashSet<_> = needed.iter().collect();
         for key in &needed {
             if let Some(monitor) = self.monitors.get_mut(key) {
                 monitor.idle_since = None;
@@ -221,15 +236,7 @@ impl Conditions {
             }
         }
         self.monitors.retain(|key, monitor| {
-            if needed.contains(key) {
-                return true;
-            }
-            let since = *monitor.idle_since.get_or_insert(now);
-            let goes_on = now.since(since) < LINGER;
-            if !goes_on {
-                monitor.stop();
-            }
-            goes_on
+            wanted.contains(key) || now.since(*monitor.idle_since.get_or_insert(now)) < LINGER
         });
     }
 
@@ -247,7 +254,8 @@ impl Conditions {
         }
         let Some(task) = self.watch(&key, now, None) else { return };
         let heard = self.next_heard();
-        let monitor = Monitor { task, before: None, last: None, heard, doubted: None, idle_since: None };
+        let monitor =
+            Monitor { task, before: None, last: None, without: None, heard, doubted: None, idle_since: None };
         self.monitors.insert(key, monitor);
     }
 
@@ -281,19 +289,13 @@ impl Conditions {
     /// When something here changes by the passing of time alone.
     pub(super) fn next_change(&self, now: MonoTime) -> Option<MonoTime> {
         let gates = self.list.iter().filter_map(|condition| condition.gate.next_change(now));
-        let lingering =
-            self.monitors.values().filter_map(|monitor| monitor.idle_since.map(|since| since.plus(LINGER)));
+        let idle = self.monitors.iter().filter_map(|(_, monitor)| monitor.idle_since);
+        let lingering = idle.map(|since| since.plus(LINGER));
         gates.chain(lingering).min()
     }
 
     /// When something here has asked to be judged again.
     pub(super) fn next_recheck(&self) -> Option<WallTime> {
         self.list.iter().filter_map(|condition| condition.recheck).min()
-    }
-}
-
-impl Drop for Conditions {
-    fn drop(&mut self) {
-        self.monitors.values().for_each(Monitor::stop);
     }
 }

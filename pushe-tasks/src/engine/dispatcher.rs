@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement, WorkId, WorkState,
+    Attempt, Body, Changes, Claimed, LaneId, OnLost, Paused, Reason, Settle, Settlement,
 };
-use tokio::sync::oneshot;
 
 use super::conditions::Conditions;
 use super::contention::Contention;
@@ -22,8 +21,10 @@ use super::endings::Endings;
 use super::executor::Executor;
 use super::isolation::Isolation;
 use super::lanes::Lanes;
+use super::listeners::Listeners;
 use super::live::{Graces, Live, LiveAttempts, Phase};
 use super::message::{Ended, Event, Request, Write};
+use super::meter;
 use super::settlement::settlement;
 use super::shared::Shared;
 use super::shutdown::Stopping;
@@ -33,9 +34,10 @@ use super::trouble::Trouble;
 use super::watch::ClockWatch;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::kinds::ConstraintKinds;
+use crate::event::LifecycleEvent;
 use crate::random::unit;
 
-/// At most this many finished records are pruned in one transaction.
+/// At most this many records are pruned, or expire, in one transaction.
 const PRUNE_BATCH: usize = 500;
 
 /// The owner of timers, lanes and permits.
@@ -46,7 +48,7 @@ pub(crate) struct Dispatcher {
     pub(super) lanes: Lanes,
     pub(super) conditions: Conditions,
     pub(super) live: LiveAttempts,
-    graces: Graces,
+    pub(super) graces: Graces,
     /// Bodies that hold a permit now, and the most that may.
     pub(super) running: u64,
     pub(super) max_running: u64,
@@ -60,9 +62,12 @@ pub(crate) struct Dispatcher {
     /// once the writer was told.
     next_due: Option<WallTime>,
     next_prune: Option<WallTime>,
+    /// When the first piece that waits expires; written and cleared as those.
+    next_expiry: Option<WallTime>,
     /// Claimed attempts whose constraints are being read once more.
     pub(super) checking: BTreeMap<Attempt, Claimed>,
-    waiters: BTreeMap<WorkId, Vec<oneshot::Sender<WorkState>>>,
+    /// Who waits for what becomes of work.
+    pub(super) listeners: Listeners,
     /// Who waits for bodies to end.
     endings: Endings,
     /// What keeps the store from working, and when it is tried again.
@@ -87,7 +92,7 @@ pub(crate) struct Dispatcher {
     /// Whose turn the writer was last told that it is.
     told_turn: Turn,
     /// Whether the wall clock can be trusted.
-    watch: ClockWatch,
+    pub(super) watch: ClockWatch,
     /// The most claims in total that a test lets it make.
     #[cfg(feature = "testing")]
     pub(crate) allowed: Option<u64>,
@@ -115,6 +120,7 @@ impl Dispatcher {
         let tasks =
             shared.registry.entries().iter().map(|entry| TaskState::new(*entry, max_running)).collect();
         let conditions = Conditions::new(kinds, Arc::clone(&shared.clock), Arc::clone(&shared.events));
+        meter::describe();
         let began = shared.clock.mono();
         let watch = ClockWatch::new(began, shared.clock.wall());
         Self {
@@ -132,8 +138,9 @@ impl Dispatcher {
             seen: 0,
             next_due: None,
             next_prune: None,
+            next_expiry: None,
             checking: BTreeMap::new(),
-            waiters: BTreeMap::new(),
+            listeners: Listeners::default(),
             endings: Endings::default(),
             trouble: None,
             stopping: None,
@@ -183,6 +190,8 @@ impl Dispatcher {
         if self.watch.look(mono, wall) {
             tracing::warn!("the clock was set back; waits keep their length");
             self.outbox.push(Request::Write(Write::Clamp));
+            self.conditions.clock_was_set_back();
+            self.lanes_changed = true;
         }
         self.do_what_is_due(mono, wall);
         self.grant(mono);
@@ -192,7 +201,7 @@ impl Dispatcher {
         if self.shared.has_ended() {
             // Whoever still waits for an answer learns that none comes.
             self.shared.events.close();
-            self.waiters.clear();
+            self.listeners.close();
             self.endings = Endings::default();
         }
         self.wake()
@@ -219,11 +228,6 @@ impl Dispatcher {
                 self.lanes_changed = true;
             }
             Event::LookedAgain(attempt, looks) => self.looked_again(attempt, looks),
-            Event::Wait(id, reply) => {
-                let waiters = self.waiters.entry(id).or_default();
-                waiters.retain(|waiter| !waiter.is_closed());
-                waiters.push(reply);
-            }
             Event::Bodies(works, reply) => self.endings.add(works, reply),
             Event::Explain(view, reply) => drop(reply.send(self.explain(&view))),
             Event::Health(reply) => drop(reply.send(self.health())),
@@ -233,11 +237,12 @@ impl Dispatcher {
             Event::Allow(starts) => self.allowed = Some(self.seen + starts),
             Event::StopRecorded => self.stop_recorded(),
             Event::WriterEnded => self.writer_ended(),
+            other => self.listen(other),
         }
     }
 
     fn committed(&mut self, changes: Changes, claimed: Vec<Claimed>) {
-        self.trouble = None;
+        self.store_works();
         for (id, lane) in changes.new_lanes {
             if self.lanes.get(id).is_some() {
                 continue;
@@ -267,23 +272,12 @@ impl Dispatcher {
         self.isolation.waits(changes.waiting_suspect, self.shared.clock.mono());
         self.next_due = changes.next_due;
         self.next_prune = changes.next_prune;
+        self.next_expiry = changes.next_expiry;
         for moved in changes.moves {
-            if moved.to.is_finished() || moved.to == WorkState::Quarantined {
-                self.finished(moved.attempt, moved.to, moved.from, moved.reason);
-            }
+            self.moved(&moved);
         }
         for claim in claimed {
             self.start(claim);
-        }
-    }
-
-    /// Tells waiters, and a body whose work was finished by somebody else.
-    fn finished(&mut self, attempt: Attempt, to: WorkState, from: Option<WorkState>, reason: Option<Reason>) {
-        for waiter in self.waiters.remove(&attempt.work).unwrap_or_default() {
-            let _ = waiter.send(to);
-        }
-        if from == Some(WorkState::Running) && to == WorkState::Cancelled {
-            self.ask_to_stop(attempt, reason.unwrap_or(Reason::Cancelled), self.graces.stop);
         }
     }
 
@@ -295,7 +289,15 @@ impl Dispatcher {
             return self.outbox.push(Request::Write(Write::Release(attempt)));
         }
         self.free(&live);
+        let wanted = self.listeners.want_output(attempt.work);
+        let output = match &ended {
+            Ended::Success(output) if wanted => output.clone(),
+            _ => None,
+        };
         let settlement = self.judge(&live, ended);
+        if wanted {
+            self.listeners.note_period(attempt, output, &settlement);
+        }
         self.settle(attempt, settlement, Body::Ended);
     }
 
@@ -306,7 +308,7 @@ impl Dispatcher {
             Some(run) => run.settlement(settled, self.shared.clock.wall()),
             None => settled,
         };
-        self.warn_of_returns(live, &settled);
+        self.tell_of_end(live, &settled);
         settled
     }
 
@@ -317,6 +319,7 @@ impl Dispatcher {
 
     pub(super) fn free(&mut self, live: &Live) {
         self.running -= 1;
+        meter::running(self.running);
         self.tasks[live.task].return_permit();
         if let Some(lane) = self.lanes.get_mut(live.lane) {
             lane.running -= 1;
@@ -330,6 +333,7 @@ impl Dispatcher {
         match live.phase {
             Phase::Running => {
                 live.signal.ask(reason);
+                self.tell_of_stop(attempt, live.task, reason);
                 self.live.enter(attempt, Phase::Asked, Some(now.plus(grace)));
             }
             // A shorter grace than the one it has been given counts.
@@ -350,9 +354,14 @@ impl Dispatcher {
             self.next_due = None;
             self.outbox.push(Request::Wake);
         }
-        if self.next_prune.is_some_and(|at| at <= wall) && self.watch.holds_until().is_none() {
-            self.next_prune = None;
-            self.outbox.push(Request::Write(Write::Prune(PRUNE_BATCH)));
+        if self.watch.holds_until().is_none() {
+            let mut ask = |next: &mut Option<WallTime>, write| {
+                if next.take_if(|at| *at <= wall).is_some() {
+                    self.outbox.push(Request::Write(write));
+                }
+            };
+            ask(&mut self.next_expiry, Write::Expire(PRUNE_BATCH));
+            ask(&mut self.next_prune, Write::Prune(PRUNE_BATCH));
         }
         self.try_store_again(mono);
         self.isolation.pass(mono, self.live.iter().map(|(attempt, _)| *attempt));
@@ -376,7 +385,9 @@ impl Dispatcher {
         self.live.enter(attempt, Phase::Zombie, None);
         let Some(mut live) = self.live.remove(attempt) else { return };
         live.given_up = Some(self.shared.clock.mono());
-        tracing::warn!(work = %attempt.work, task = self.tasks[live.task].entry.name(), "a body does not stop");
+        let task = self.tasks[live.task].entry.name();
+        tracing::warn!(work = %attempt.work, task, "a body does not stop");
+        self.listeners.tell(|| LifecycleEvent::GivenUp { work: attempt.work, task: Arc::from(task) });
         self.free(&live);
         let settlement = self.judge(&live, Ended::Dropped);
         self.live.insert(attempt, live);
@@ -432,11 +443,12 @@ impl Dispatcher {
 
     fn wake(&self) -> Wake {
         let trouble = self.trouble.as_ref().and_then(Trouble::retry_at);
-        // Pruning may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
+        // Pruning and expiry may be late: by the monotonic clock it needs no look at the wall clock in between, which would wake an
         // engine that has nothing else to wait for.
         let (mono, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
-        let prune =
-            self.next_prune.map(|at| mono.plus(at.since(wall)).max(self.watch.holds_until().unwrap_or(mono)));
+        let steady = self.watch.holds_until().unwrap_or(mono);
+        let first = [self.next_prune, self.next_expiry].into_iter().flatten().min();
+        let prune = first.map(|at| mono.plus(at.since(wall)).max(steady));
         let release = self.tasks.iter().filter_map(|task| task.next_release(mono)).min();
         let isolation = self.isolation.next_moment();
         let stop = self.stopping.as_ref().map(Stopping::until).filter(|until| *until > mono);

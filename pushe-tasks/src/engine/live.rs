@@ -28,6 +28,10 @@ pub(super) struct Live {
     pub(super) phase: Phase,
     /// The run that it makes, of periodic work.
     pub(super) run: Option<Run>,
+    /// When the dispatcher was told of its claim.
+    pub(super) began: MonoTime,
+    /// Its span, from the beginning of its body.
+    pub(super) span: tracing::Span,
     /// When its body was given up as one that nobody can stop.
     pub(super) given_up: Option<MonoTime>,
     due: Option<MonoTime>,
@@ -65,6 +69,8 @@ impl Live {
             claimed_at,
             phase: Phase::Running,
             run: None,
+            began: MonoTime::default(),
+            span: tracing::Span::none(),
             given_up: None,
             due: None,
         }
@@ -86,6 +92,13 @@ impl LiveAttempts {
 
     pub(super) fn get(&self, attempt: Attempt) -> Option<&Live> {
         self.attempts.get(&attempt)
+    }
+
+    /// Its body begins within this span.
+    pub(super) fn set_span(&mut self, attempt: Attempt, span: tracing::Span) {
+        if let Some(live) = self.attempts.get_mut(&attempt) {
+            live.span = span;
+        }
     }
 
     pub(super) fn remove(&mut self, attempt: Attempt) -> Option<Live> {

@@ -5,20 +5,24 @@
 use std::time::Duration;
 
 use pushe_tasks_store::{
-    Attempt, CancelledPage, Changes, Claimed, Enqueued, Moved, NewWork, Page, PauseScope, Paused, Query,
-    Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
+    Attempt, CancelledPage, Changes, Claimed, Enqueued, Moved, NewWork, Opaque, Page, PauseScope, Paused,
+    Query, Settle, StoreError, StoreFacts, Target, VerbError, WorkId, WorkState, WorkView,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::credit::CreditUpdate;
+use super::listeners::PeriodOutput;
 use super::room::Place;
 use super::second_look::SecondLook;
 use crate::clock::{MonoTime, WallTime};
 use crate::constraint::erased::{ErasedReading, SourceKey};
+use crate::event::LifecycleEvent;
 use crate::explain::Standing;
 use crate::health::EngineHealth;
+use crate::info::WorkInfo;
 use crate::outcome::TaskError;
-use crate::scheduler::ShutdownReport;
+use crate::scheduler::{ShutdownReport, WorkRef};
+use crate::watch::Seen;
 
 /// Why a verb was not carried out.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -105,8 +109,9 @@ pub(crate) enum Write {
     Settle(Settle),
     Release(Attempt),
     /// It takes room as the requests of callers do: a body may report as often as it likes.
-    Progress(Attempt, Vec<u8>, Place),
+    Progress(Attempt, Opaque, Place),
     Prune(usize),
+    Expire(usize),
     /// The answer is an event, so that it comes after all that was claimed before.
     RecordStop,
 }
@@ -118,9 +123,22 @@ pub(crate) enum Read {
     TaskId(String, Reply<Option<WorkView>>),
     Output(WorkId, Reply<Option<Vec<u8>>>),
     Query(Box<Query>, Reply<Page>),
+    /// Somebody is to watch it: the dispatcher answers, so that what is told follows upon what is seen here.
+    Watch(WorkRef, Reply<Option<Watching>>),
+    /// The dispatcher wants to know where it stands.
+    Again(WorkId),
     Paused(Reply<Paused>),
     /// What the store says of itself now.
     Facts(Reply<StoreFacts>),
+}
+
+/// A piece that is being watched.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    /// How it stood at the beginning.
+    pub(crate) first: Box<WorkInfo>,
+    /// What it has done since.
+    pub(crate) seen: broadcast::Receiver<Seen>,
 }
 
 /// What the dispatcher is told.
@@ -139,6 +157,18 @@ pub(crate) enum Event {
     LookedAgain(Attempt, Vec<SecondLook>),
     /// Somebody waits for a piece of work to finish.
     Wait(WorkId, oneshot::Sender<WorkState>),
+    /// Somebody waits for the next output of periodic work.
+    WaitForOutput(WorkId, oneshot::Sender<PeriodOutput>),
+    /// Somebody watches a piece of work, which stands like this.
+    Watch(Box<WorkView>, Reply<Option<Watching>>),
+    /// Somebody listens to everything.
+    Listen(oneshot::Sender<broadcast::Receiver<LifecycleEvent>>),
+    /// Somebody who listened for a piece of work has gone.
+    Forget(WorkId),
+    /// A report of progress is durable.
+    Progressed(Attempt),
+    /// A piece of work that somebody listens for stands like this.
+    Again(Box<WorkView>),
     /// Somebody waits until no body of these pieces lives, or nobody can stop it; answers those that go on.
     Bodies(Vec<WorkId>, oneshot::Sender<Vec<WorkId>>),
     /// Somebody asks what keeps a piece of work from running.
@@ -162,7 +192,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// It succeeded, with this encoded output.
-    Success(Option<Vec<u8>>),
+    Success(Option<Opaque>),
     /// It succeeded, but its output cannot be stored.
     BadOutput(String),
     /// It answered an error or asked for something else than success.
@@ -187,6 +217,12 @@ impl std::fmt::Debug for Event {
             Self::Reading(..) => "Reading",
             Self::LookedAgain(..) => "LookedAgain",
             Self::Wait(..) => "Wait",
+            Self::WaitForOutput(..) => "WaitForOutput",
+            Self::Watch(..) => "Watch",
+            Self::Listen(_) => "Listen",
+            Self::Forget(_) => "Forget",
+            Self::Progressed(_) => "Progressed",
+            Self::Again(_) => "Again",
             Self::Bodies(..) => "Bodies",
             Self::Explain(..) => "Explain",
             Self::Health(_) => "Health",

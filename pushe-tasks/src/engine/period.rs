@@ -18,6 +18,8 @@ pub(super) struct Run {
     plan: Plan<TimeZone>,
     /// What it stands for.
     pub(super) turn: Turn,
+    /// Whether its slot expired before it began (S1.7).
+    pub(super) lapsed: bool,
     /// When it was first claimed, and when the run before it was.
     began: i64,
     last_began: Option<i64>,
@@ -38,8 +40,12 @@ impl Run {
         let plan = plan(period)?;
         let began = stands.began.or(claim.record.claimed_at).unwrap_or_default().as_millis();
         let slot = Slot { number: stands.slot, at: stands.at.as_millis() };
+        let turn = plan.turn(slot, began, stands.asked);
+        // A run that was asked for at a time of its own is not late for its slot.
+        let expires = claim.spec.options.expires.filter(|_| !stands.asked).map_or(i64::MAX, millis);
         Ok(Some(Self {
-            turn: plan.turn(slot, began, stands.asked),
+            lapsed: began.saturating_sub(turn.slot.at) >= expires,
+            turn,
             plan,
             began,
             last_began: stands.last_began.map(WallTime::as_millis),
@@ -165,7 +171,7 @@ mod tests {
         period.stop_after = stop_after;
         let plan = plan(&period).unwrap();
         let turn = plan.turn(Slot { number: 3, at: 0 }, 0, false);
-        Run { plan, turn, began: 0, last_began: None, failed, stop_after }
+        Run { plan, turn, lapsed: false, began: 0, last_began: None, failed, stop_after }
     }
 
     fn next(settlement: &Settlement) -> Option<(AttemptEnd, PeriodEnd, u64, i64)> {
@@ -184,7 +190,7 @@ mod tests {
             assert_eq!(next(&hourly(None, 7).settlement(settlement, at)), expected);
         };
         let hour = 3_600_000;
-        let done = Settlement::Succeeded { output: Some(vec![1]) };
+        let done = Settlement::Succeeded { output: Some(vec![1].into()) };
         check(done, Some((AttemptEnd::Succeeded, PeriodEnd::Done, 4, hour)));
         for reason in [Reason::Fail, Reason::Exhausted, Reason::Output] {
             check(failed(reason), Some((AttemptEnd::Failed, PeriodEnd::Failed, 4, hour)));
@@ -228,7 +234,7 @@ mod tests {
         let text = "0 * * * *".to_owned();
         let plan = plan(&StoredPeriod::new(Rhythm::Cron { text, zone: "Asia/Tokyo".to_owned() })).unwrap();
         let turn = plan.turn(Slot { number: 0, at: 0 }, 0, false);
-        let run = Run { plan, turn, began: 0, last_began: None, failed: 0, stop_after: None };
+        let run = Run { plan, turn, lapsed: false, began: 0, last_began: None, failed: 0, stop_after: None };
         assert_eq!(wait(&run), Duration::ZERO);
     }
 

@@ -4,13 +4,12 @@
 
 use std::time::SystemTime;
 
-use pushe_tasks_store::{Attempt, Blocked, Settlement, WallTime, WorkRecord, WorkState, WorkView};
+use pushe_tasks_store::{Attempt, Blocked, WallTime, WorkRecord, WorkState, WorkView};
 
 use super::dispatcher::Dispatcher;
-use super::live::Live;
 use crate::clock::MonoTime;
 use crate::explain::{GIVEN_BACK, Obstacle, RunningAttempt, Standing, Warning};
-use crate::health::EngineHealth;
+use crate::health::{EngineHealth, SilentSource};
 use crate::info::when;
 
 impl Dispatcher {
@@ -25,8 +24,9 @@ impl Dispatcher {
             }
             WorkState::Blocked => {
                 let since = when(record.enqueued_at);
-                obstacles.push(match record.blocked {
-                    Some(Blocked::Body) => Obstacle::EarlierBody { since },
+                obstacles.push(match (record.after, record.blocked) {
+                    (Some(of), _) => Obstacle::Success { of, since },
+                    (None, Some(Blocked::Body)) => Obstacle::EarlierBody { since },
                     _ => Obstacle::EarlierWork { since },
                 });
                 obstacles.extend(self.no_handler(view));
@@ -72,13 +72,13 @@ impl Dispatcher {
         if !is_due {
             obstacles.push(Obstacle::Time { until: when(record.due), since: when(waits_since(record)) });
         }
-        let Some(task) = shared.registry.find(&view.lane.task) else {
-            return obstacles.extend(self.no_handler(view));
-        };
         if let Some((alone, since)) = crate::pause::since(&self.paused, &view.lane.task) {
             let task = alone.then(|| view.lane.task.clone());
             obstacles.push(Obstacle::Paused { task, since: when(since) });
         }
+        let Some(task) = shared.registry.find(&view.lane.task) else {
+            return obstacles.extend(self.no_handler(view));
+        };
         let conditions = self.lanes.get(record.lane).map_or(&[][..], |lane| &lane.conditions);
         for unmet in self.conditions.unmet(conditions, now) {
             // What nothing that is due needs is not watched, so nothing is known of it.
@@ -141,15 +141,10 @@ impl Dispatcher {
         when(self.shared.clock.wall().minus(now.since(at)))
     }
 
-    /// Says aloud that the attempts of a piece of work are given back again and again.
-    pub(super) fn warn_of_returns(&self, live: &Live, settled: &Settlement) {
-        let returned = live.returned.saturating_add(1);
-        if let Settlement::Return { reason } = settled
-            && returned.is_multiple_of(GIVEN_BACK)
-        {
-            let task = self.tasks[live.task].entry.name();
-            tracing::warn!(task, ?reason, returned, "attempts are given back and none ends");
-        }
+    fn silent_sources(&self) -> Vec<SilentSource> {
+        let now = self.shared.clock.mono();
+        let silent = self.conditions.without_reading();
+        silent.map(|(name, why, since)| SilentSource { name, why, since: self.moment(since, now) }).collect()
     }
 
     pub(super) fn health(&self) -> EngineHealth {
@@ -166,6 +161,7 @@ impl Dispatcher {
             zombies: zombies.collect(),
             suspects: self.suspects,
             alone: self.isolation.alone(),
+            sources: self.silent_sources(),
             trouble: self.trouble.as_ref().map(|trouble| trouble.error.to_string()),
         }
     }

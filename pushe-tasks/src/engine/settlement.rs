@@ -100,7 +100,11 @@ mod tests {
     #[test]
     fn s2_1_an_outcome_decides() {
         let delay = Duration::from_secs(30);
-        check(Ended::Success(Some(vec![1])), None, &Settlement::Succeeded { output: Some(vec![1]) });
+        check(
+            Ended::Success(Some(vec![1].into())),
+            None,
+            &Settlement::Succeeded { output: Some(vec![1].into()) },
+        );
         check(Ended::Error(TaskError::new("disk")), None, &retry(AttemptEnd::Retried, "disk", delay));
         check(
             Ended::Error(Retry::after(MINUTE).into()),

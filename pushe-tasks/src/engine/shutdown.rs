@@ -12,6 +12,7 @@ use super::dispatcher::Dispatcher;
 use super::live::Phase;
 use super::message::{Request, Write};
 use crate::clock::MonoTime;
+use crate::event::LifecycleEvent;
 use crate::scheduler::ShutdownReport;
 
 /// An engine that is being shut down.
@@ -48,6 +49,7 @@ impl Dispatcher {
     pub(super) fn shut_down(&mut self, grace: Duration, reply: Option<oneshot::Sender<ShutdownReport>>) {
         if self.stopping.is_none() {
             self.stopping = Some(Stopping { since: self.shared.clock.mono(), ..Stopping::default() });
+            self.listeners.tell(|| LifecycleEvent::ShuttingDown);
             // Before any attempt is given back, so that a crash on the way charges nobody.
             self.outbox.push(Request::Write(Write::RecordStop));
         }

@@ -3,19 +3,24 @@
 //! Invariant: every claim that the dispatcher is told of either begins its body or ends, and holds a permit until it has ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use pushe_tasks_store::{Attempt, Body, Claimed, Reason};
+use pushe_tasks_store::{Attempt, Body, Claimed, Reason, Settlement};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::attempt;
 use super::dispatcher::Dispatcher;
 use super::live::{Live, Phase};
 use super::message::{Ended, Event};
+use super::meter;
 use super::period::Run;
 use super::second_look::SecondLook;
 use super::signal::StopSignal;
 use crate::clock::MonoTime;
 use crate::context::{Given, Reports, TaskContext};
 use crate::scheduler::TaskScheduler;
+use crate::telemetry::{self, TARGET, field, span};
 
 impl Dispatcher {
     /// Takes an attempt over whose claim is durable.
@@ -40,10 +45,12 @@ impl Dispatcher {
         let (options, retries) = (claim.spec.options.clone(), claim.record.retries);
         let run = Run::of(&claim);
         let mut live = Live::new(task, claim.record.lane, Arc::clone(&signal), options, retries, claimed_at);
-        live.returned = claim.record.returned;
+        (live.returned, live.began) = (claim.record.returned, now);
+        meter::started(self.tasks[task].entry.name(), claimed_at.since(claim.record.due));
+        meter::running(self.running);
         let unreadable = run.map(|run| live.run = run).err();
-        let (left_out, missed) =
-            live.run.as_ref().map_or((false, 0), |run| (!run.turn.runs, run.turn.missed));
+        let (left_out, lapsed, missed) =
+            live.run.as_ref().map_or((false, false, 0), |run| (!run.turn.runs, run.lapsed, run.turn.missed));
         self.live.insert(attempt, live);
         if let Some(problem) = unreadable {
             return self.ended(attempt, Ended::BadPayload(problem));
@@ -58,7 +65,10 @@ impl Dispatcher {
             signal.ask(Reason::ConstraintLost);
             return self.never_begin(attempt);
         }
-        if left_out {
+        if lapsed && let Some(until) = self.watch.holds_until() {
+            return self.wait_for_the_clock(attempt, until.since(now));
+        }
+        if left_out || lapsed {
             return self.leave_out(attempt);
         }
         if missed > 0 {
@@ -98,6 +108,17 @@ impl Dispatcher {
         let entry = self.tasks[task].entry;
         let shared = &self.shared;
         let scheduler = TaskScheduler::of(shared);
+        let span = tracing::info_span!(
+            target: TARGET,
+            parent: None,
+            span::ATTEMPT,
+            { field::WORK } = %attempt.work,
+            { field::TASK } = entry.name(),
+            { field::ATTEMPT } = claim.record.attempt(),
+            { field::CLAIM } = attempt.claim,
+            { field::OUTCOME } = Empty,
+            { field::STOP } = Empty,
+        );
         let context = TaskContext::new(
             attempt,
             Given {
@@ -116,7 +137,8 @@ impl Dispatcher {
         let tells_start = claim.spec.options.timeout.is_some();
         let clock = Arc::clone(&shared.clock);
         let running = attempt::run(attempt, body, signal, clock, Arc::clone(&shared.events), tells_start);
-        let running = crate::scheduler::within(scheduler, running);
+        let running = crate::scheduler::within(scheduler, running).instrument(span.clone());
+        self.live.set_span(attempt, span);
         self.executor.run(entry.runs_on(), Box::pin(running));
     }
 
@@ -137,13 +159,24 @@ impl Dispatcher {
         self.settle(attempt, settlement, Body::NeverBegan);
     }
 
-    /// The slot that was claimed had been missed, and its work does not make up for it.
+    /// The slot that was claimed has expired, if the clock is right: that shows in a while (S8.2).
+    fn wait_for_the_clock(&mut self, attempt: Attempt, after: Duration) {
+        let Some(live) = self.live.remove(attempt) else { return };
+        self.isolation.ended(attempt);
+        self.free(&live);
+        self.settle(attempt, Settlement::Snooze { after }, Body::NeverBegan);
+    }
+
+    /// The slot that was claimed had been missed, and its work does not make up for it; or it has expired.
     fn leave_out(&mut self, attempt: Attempt) {
         let Some(live) = self.live.remove(attempt) else { return };
         self.isolation.ended(attempt);
         self.free(&live);
+        let name = self.tasks[live.task].entry.name();
+        meter::ended(name, telemetry::LEFT_OUT, self.shared.clock.mono().since(live.began));
         if let Some(run) = &live.run {
-            tracing::info!(work = %attempt.work, missed = run.turn.missed, "missed slots are left out");
+            let (missed, expired) = (run.turn.missed, run.lapsed);
+            tracing::info!(work = %attempt.work, missed, expired, "slots are left out");
             self.settle(attempt, run.left_out(self.shared.clock.wall()), Body::Ended);
         }
     }

@@ -38,6 +38,9 @@ impl Dispatcher {
             .trouble
             .as_ref()
             .map_or(SHORTEST_PAUSE, |trouble| trouble.pause.saturating_mul(2).min(LONGEST_PAUSE));
+        if self.trouble.is_none() {
+            self.tell_of_failure(&error);
+        }
         let now = self.shared.clock.mono();
         let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
         self.trouble = Some(Trouble { error, since, pause, retry_at: Some(now.plus(pause)) });

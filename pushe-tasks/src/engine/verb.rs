@@ -94,11 +94,14 @@ fn apply(verbs: &mut dyn Verbs, write: Write, now: WallTime) -> Done {
             silence(released, "the end of a body could not be noted", Some(attempt.work))
         }
         Write::Progress(attempt, value, _) => {
-            let kept = verbs.progress(&[(*attempt, value.clone())]);
+            let kept = verbs.progress(&[(*attempt, value.to_vec())]);
             silence(kept, "a report of progress could not be kept", Some(attempt.work))
         }
         Write::Prune(limit) => {
             silence(verbs.prune(now, *limit), "finished records could not be pruned", None)
+        }
+        Write::Expire(limit) => {
+            silence(verbs.expire(now, *limit), "work that was not started in time could not be ended", None)
         }
         Write::RecordStop => silence(verbs.record_stop(), "the stop could not be recorded", None),
     };
@@ -135,7 +138,10 @@ impl Done {
                 reply.send(result.map_err(Refusal::from));
             }
             (Write::RecordStop, _) => drop(events.send(Event::StopRecorded)),
-            (Write::Progress(_, _, place), _) => drop(place),
+            (Write::Progress(attempt, _, place), _) => {
+                let _ = events.send(Event::Progressed(attempt));
+                drop(place);
+            }
             _ => {}
         }
     }
@@ -166,7 +172,7 @@ pub(super) fn refuse(write: Write, error: &StoreError, events: &Mailbox<Event>) 
             return Some(write);
         }
         Write::Settle(_) | Write::Release(_) | Write::Clamp => return Some(write),
-        Write::Progress(..) | Write::Prune(_) => {}
+        Write::Progress(..) | Write::Prune(_) | Write::Expire(_) => {}
     }
     None
 }

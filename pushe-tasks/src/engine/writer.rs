@@ -12,14 +12,19 @@ use std::time::Duration;
 
 use pushe_tasks_store::{
     Changes, Claimed, Look, RescueRequest, Store, StoreError, StoreHealth, VerbError, Verbs, WallTime,
+    WorkView,
 };
+use tracing::field::Empty;
 
 use super::credit::Credit;
 use super::findings::tell_findings;
 use super::mailbox::Mailbox;
 use super::message::{Event, Read, Refusal, Reply, Request, Write};
+use super::meter;
 use super::verb::{self, Applied, Done};
 use crate::clock::Clock;
+use crate::scheduler::WorkRef;
+use crate::telemetry::{TARGET, field, span};
 
 /// How often one group looks for late arrivals before it commits: enough to catch those whom the last answers woke, few
 /// enough that a steady stream cannot hold the commit back.
@@ -179,6 +184,16 @@ impl Writer {
     fn commit(&mut self, group: Group) -> Result<(), StoreError> {
         let now = self.clock.wall();
         let (mut done, mut claimed) = (Vec::new(), Vec::new());
+        let begun = meter::COUNTS.then(|| self.clock.mono());
+        let span = tracing::debug_span!(
+            target: TARGET,
+            parent: None,
+            span::COMMIT,
+            { field::COMMIT } = Empty,
+            { field::VERBS } = Empty,
+            { field::CLAIMED } = Empty,
+        );
+        let within = span.enter();
         let (intake, estranged) = (&mut self.intake, self.estranged);
         #[cfg(pushe_planted)]
         let events = Arc::clone(&self.events);
@@ -211,6 +226,15 @@ impl Writer {
                 let _ = events.send(Event::Committed(Changes::default(), std::mem::take(&mut claimed)));
             }
         });
+        span.record(field::VERBS, done.len()).record(field::CLAIMED, claimed.len());
+        if let Ok(changes) = &result {
+            span.record(field::COMMIT, changes.commit);
+        }
+        drop(within);
+        if let Some(begun) = begun {
+            let took = self.clock.mono().since(begun);
+            if result.is_ok() { meter::committed(done.len(), took) } else { meter::not_committed(took) }
+        }
         match result {
             Ok(changes) => {
                 self.publish(done, claimed, changes);
@@ -298,15 +322,39 @@ impl Writer {
             }
             Read::Query(query, reply) => self.look(reply, |look| look.query(&query)),
             Read::Paused(reply) => self.look(reply, |look| look.paused()),
+            Read::Watch(work, reply) => match self.looked(|look| find(look, &work)) {
+                // Whoever asked learns that the engine has ended where the dispatcher takes no more.
+                Ok(Some(view)) => drop(self.events.send(Event::Watch(Box::new(view), reply))),
+                Ok(None) => reply.send(Ok(None)),
+                Err(refusal) => reply.send(Err(refusal)),
+            },
+            Read::Again(id) => {
+                if let Ok(Some(view)) = self.looked(|look| look.get(id)) {
+                    let _ = self.events.send(Event::Again(Box::new(view)));
+                }
+            }
         }
     }
 
     fn look<T>(&mut self, reply: Reply<T>, body: impl Fn(&dyn Look) -> Result<T, VerbError>) {
-        let mut answer = Err(Refusal::Store(StoreError::Failed("it read nothing".to_owned())));
-        if let Err(error) = self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
-            answer = Err(error.into());
-        }
+        let answer = self.looked(body);
         reply.send(answer);
+    }
+
+    fn looked<T>(&mut self, body: impl Fn(&dyn Look) -> Result<T, VerbError>) -> Result<T, Refusal> {
+        let mut answer = Err(Refusal::Store(StoreError::Failed("it read nothing".to_owned())));
+        match self.store.read(&mut |look| answer = body(look).map_err(Refusal::from)) {
+            Ok(()) => answer,
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A piece by its id, or the newest that bore a task id.
+fn find(look: &dyn Look, work: &WorkRef) -> Result<Option<WorkView>, VerbError> {
+    match work {
+        WorkRef::Work(id) => look.get(*id),
+        WorkRef::TaskId(id) => look.newest_with_task_id(id),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::random::Random;
 use super::script::{At, Call, Crash, End, Mode, Op, Policy, Script, Step, Trouble};
+use super::source::{Reads, Watches};
 
 /// What a seed makes likely.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -55,7 +56,45 @@ pub fn script(seed: u64) -> Script {
     for _ in 0..20 + random.below(40) {
         ops.push(op(&mut random, &profile));
     }
+    // From a stream of its own: it adds to what the seed has always meant.
+    let mut random = Random::new(seed ^ 0xf1a9_50c3_4b1d);
+    if random.percent(35) {
+        for _ in 0..=random.below(5) {
+            let at = small(random.below(ops.len() as u64 + 1));
+            ops.splice(at..at, trouble_on_the_network(&mut random, &profile));
+        }
+    }
     Script { seed, mode, max_running, ops }
+}
+
+/// Something happens to the network or to its source, mostly while a body runs on it.
+fn trouble_on_the_network(random: &mut Random, profile: &Profile) -> Vec<Op> {
+    let trouble = source_op(random);
+    if random.percent(30) {
+        return vec![trouble];
+    }
+    let step =
+        Step { wait: number(2_000 + random.below(90_000)), obeys: random.percent(80), end: End::Success };
+    let body = Call { network: true, key: None, delay: 0, plan: vec![step], ..call(random, profile) };
+    let mut ops = vec![Op::Network(true), Op::Schedule(body)];
+    // A network that has come holds for a second, or longer where it flaps.
+    ops.push(Op::Advance(number(random.below(*random.clone().pick(&[1, 2_000, 31_000])))));
+    ops.push(trouble);
+    if random.percent(40) {
+        ops.push(Op::Network(random.percent(30)));
+    }
+    ops.push(Op::Advance(number(random.below(90_000))));
+    ops
+}
+
+fn source_op(random: &mut Random) -> Op {
+    if random.percent(30) {
+        return Op::Storm(short(20 + random.below(200)));
+    }
+    let watches =
+        [Watches::Tell, Watches::Tell, Watches::End, Watches::Panic, Watches::AreSilent, Watches::Lie];
+    let reads = [Reads::Tell, Reads::Tell, Reads::Tell, Reads::Panic, Reads::Hang, Reads::Lie];
+    Op::Source(*random.pick(&watches), *random.pick(&reads))
 }
 
 fn small(number: u64) -> usize {

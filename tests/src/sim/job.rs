@@ -130,6 +130,7 @@ async fn body<T: Task<Input = Job>>(
         biased;
         () = stop.cancelled(), if step.obeys => {
             guard.ended = Ended::Stopped;
+            judge_stop(&world, token, context.stop_reason());
             return Err(TaskError::new("it was stopped"));
         }
         () = world.clock.sleep(Duration::from_millis(u64::from(step.wait))) => {}
@@ -214,7 +215,10 @@ fn begin(world: &World, task: u8, job: &Job, context: &TaskContext) -> Option<St
     }
     let number = judge_claim(piece, claim, &mut wrong);
     judge_history(&ledger, token, attempt, stopping, wall, &mut wrong);
-    judge_company(&ledger, token, &call, stopping, &mut wrong);
+    judge_company(&ledger, token, &call, &mut wrong);
+    if call.network && !stopping && !ledger.source.lets_begin(world.clock.mono()) {
+        wrong.push("I9: it starts without the network that it needs".to_owned());
+    }
     if let Some((_, state)) = before
         && !stopping
         && matches!(state, WorkState::Enqueued | WorkState::Blocked | WorkState::Running)
@@ -233,6 +237,21 @@ fn begin(world: &World, task: u8, job: &Job, context: &TaskContext) -> Option<St
     piece.runs.push(Run { claim: number, attempt, life, began: wall, ended: None });
     ledger.count("bodies begun");
     Some(plan.get(begun).copied().unwrap_or(Step { wait: 0, obeys: true, end: End::Success }))
+}
+
+/// A body is asked to stop for want of the network only after a loss that has lasted.
+fn judge_stop(world: &World, token: usize, reason: Option<StopReason>) {
+    let now = world.clock.mono();
+    let mut ledger = world.ledger.open();
+    if ledger.dead || reason != Some(StopReason::ConstraintLost) {
+        return;
+    }
+    ledger.count("stopped for want of the network");
+    if !ledger.pieces[token].call.network {
+        ledger.violation(format!("I9: piece {token} is stopped for want of a network that it does not need"));
+    } else if !ledger.source.lets_stop(now) {
+        ledger.violation(format!("I9: piece {token} is stopped, and the network was not gone for 5 s"));
+    }
 }
 
 #[expect(clippy::option_option, reason = "the store may not be asked, and it may have no record")]
@@ -306,7 +325,7 @@ fn judge_history(
 }
 
 /// What else lives allows it to start.
-fn judge_company(ledger: &Ledger, token: usize, call: &Call, stopping: bool, wrong: &mut Vec<String>) {
+fn judge_company(ledger: &Ledger, token: usize, call: &Call, wrong: &mut Vec<String>) {
     if ledger.living.contains_key(&token) {
         wrong.push("I5: another attempt of it is under way".to_owned());
     }
@@ -316,8 +335,5 @@ fn judge_company(ledger: &Ledger, token: usize, call: &Call, stopping: bool, wro
     let of_task = ledger.living.values().filter(|body| body.task == call.task).count();
     if of_task >= LIMITS[usize::from(call.task) % 3] || ledger.living.len() >= ledger.max_running {
         wrong.push("I19: there are too many bodies".to_owned());
-    }
-    if call.network && !ledger.network && !ledger.network_fresh && !stopping {
-        wrong.push("I9: it starts without the network that it needs".to_owned());
     }
 }

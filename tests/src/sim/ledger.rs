@@ -11,6 +11,7 @@ use pushe_tasks::{WorkId, WorkState};
 
 use super::job::Job;
 use super::script::{Call, End, Policy};
+use super::source::Told;
 
 /// So many events are told with a failure.
 const RECENT: usize = 50;
@@ -130,10 +131,8 @@ pub struct Ledger {
     pub rotten: Option<usize>,
     /// Whether the last commit failed.
     pub failing: bool,
-    /// Whether the network is there.
-    pub network: bool,
-    /// Whether it went away while the engine has not had its turn since.
-    pub network_fresh: bool,
+    /// What there is of a network, and what the engine could know of it.
+    pub source: Told,
     /// The latest moment that the wall clock has shown.
     pub latest: WallTime,
     /// The most bodies at once.
@@ -259,7 +258,8 @@ impl Ledger {
     }
 
     /// Begins to keep the accounts of a new process.
-    pub fn new_life(&mut self) {
+    pub fn new_life(&mut self, now: MonoTime) {
+        self.source.new_life(now);
         self.lives.push(Life::default());
         (self.dead, self.die, self.die_at_end, self.failing) = (false, false, false, false);
         self.living.clear();

@@ -10,12 +10,14 @@ pub mod generate;
 pub mod idle;
 pub mod job;
 pub mod ledger;
+pub mod machine;
 pub mod probe;
 pub mod random;
 pub mod rot;
 pub mod run;
 pub mod script;
 pub mod shrink;
+pub mod source;
 pub mod world;
 
 pub use generate::script;

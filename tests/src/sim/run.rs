@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use pushe_tasks::WorkState;
-use pushe_tasks::constraint::NetworkState;
+use pushe_tasks::clock::Clock as _;
 use pushe_tasks_store::redb::{Call as DiskCall, Effect, Fault, Lasts};
 
 use super::ledger::Ledger;
 use super::probe::Stop;
 use super::script::{At, Crash, Mode, Op, Script, Trouble};
+use super::source::{Reads, Truth, Watches};
 use super::world::World;
 
 /// What a long run must have met.
@@ -27,6 +28,17 @@ pub const MEETS: &[&str] = &[
     "suspend",
     "network",
     "flap",
+    "storm of flaps",
+    "storms with living bodies on the network",
+    "source: watches end",
+    "source: watches panic",
+    "source: watches are silent",
+    "source: watches lie",
+    "source: reads panic",
+    "source: reads hang",
+    "source: reads lie",
+    "sources that fail with living bodies on the network",
+    "stopped for want of the network",
     "shutdown",
     "crash",
     "crash in recovery",
@@ -106,6 +118,7 @@ impl World {
             }
             Op::Suspend(millis) => self.clock.jump(i64::from(*millis)),
             Op::Network(on) => self.set_network(*on),
+            Op::Source(watches, reads) => self.set_source(*watches, *reads),
             _ => {}
         }
         if !self.start() {
@@ -145,12 +158,25 @@ impl World {
                 // Nobody leaves a program alone for days with a disk that does not work.
                 self.disk.heal();
                 self.disk.set_capacity(u64::MAX);
+                self.set_source(Watches::Tell, Reads::Tell);
                 self.advance(Duration::from_secs(u64::from(*days) * 86_400));
             }
             Op::Flap(times) => {
                 for time in 0..*times {
                     self.set_network(time % 2 == 1);
                     self.advance(Duration::from_millis(u64::from(time) * 37));
+                }
+            }
+            Op::Storm(times) => {
+                if self.lives_on_the_network() {
+                    self.ledger.open().count("storms with living bodies on the network");
+                }
+                for time in 0..*times {
+                    self.set_network(time % 2 == 1);
+                    self.advance(Duration::from_millis(1));
+                    if self.must_die() {
+                        break;
+                    }
                 }
             }
             Op::Shutdown(grace, call) => {
@@ -228,11 +254,45 @@ impl World {
     }
 
     fn set_network(&mut self, on: bool) {
-        let mut ledger = self.ledger.open();
-        ledger.network_fresh = ledger.network && !on;
-        ledger.network = on;
-        drop(ledger);
-        self.network.set(if on { NetworkState::routed() } else { NetworkState::offline() });
+        let truth = self.ledger.open().source.truth;
+        self.set_truth(Truth { network: on, ..truth });
+    }
+
+    fn set_source(&mut self, watches: Watches, reads: Reads) {
+        let truth = self.ledger.open().source.truth;
+        let met = [
+            match watches {
+                Watches::Tell => None,
+                Watches::End => Some("source: watches end"),
+                Watches::Panic => Some("source: watches panic"),
+                Watches::AreSilent => Some("source: watches are silent"),
+                Watches::Lie => Some("source: watches lie"),
+            },
+            match reads {
+                Reads::Tell => None,
+                Reads::Panic => Some("source: reads panic"),
+                Reads::Hang => Some("source: reads hang"),
+                Reads::Lie => Some("source: reads lie"),
+            },
+        ];
+        met.into_iter().flatten().for_each(|what| self.ledger.open().count(what));
+        let truth = Truth { network: truth.network, watches, reads };
+        if !truth.is_well() && self.lives_on_the_network() {
+            self.ledger.open().count("sources that fail with living bodies on the network");
+        }
+        self.set_truth(truth);
+    }
+
+    fn set_truth(&mut self, truth: Truth) {
+        let now = self.clock.mono();
+        self.ledger.open().source.set(truth, now);
+        self.network.set(truth);
+    }
+
+    /// Whether a body lives that needs the network.
+    fn lives_on_the_network(&self) -> bool {
+        let ledger = self.ledger.open();
+        ledger.living.keys().any(|token| ledger.pieces[*token].call.network)
     }
 
     fn fault(&mut self, trouble: Trouble, after: u8, lasts: u8) {
@@ -279,6 +339,7 @@ impl World {
             return self.check("at the end");
         }
         self.set_network(true);
+        self.set_source(Watches::Tell, Reads::Tell);
         self.without_rare = false;
         self.drain();
     }

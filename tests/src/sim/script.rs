@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::source::{Reads, Watches};
+
 /// One run of the simulator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
@@ -169,6 +171,10 @@ pub enum Op {
     Network(bool),
     /// The network comes and goes this often, a few milliseconds apart.
     Flap(u8),
+    /// The network comes and goes so often, a thousand times a second.
+    Storm(u16),
+    /// What tells the engine of the network does so from now on.
+    Source(Watches, Reads),
     /// `shutdown` with so many milliseconds of grace, racing a call; then a new start.
     Shutdown(u32, Call),
     /// A process ends.
@@ -209,6 +215,8 @@ impl Op {
             Self::Suspend(_) => "suspend",
             Self::Network(_) => "network",
             Self::Flap(_) => "flap",
+            Self::Storm(_) => "storm of flaps",
+            Self::Source(..) => "source changes",
             Self::Shutdown(..) => "shutdown",
             Self::Crash(..) => "crash",
             Self::CrashInRecovery(..) => "crash in recovery",

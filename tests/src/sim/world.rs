@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use pushe_tasks::clock::{Clock as _, WallTime};
-use pushe_tasks::constraint::{Manual, NetworkState};
+use pushe_tasks::constraint::{Answer, WhereUnknown};
 use pushe_tasks::{Driver, SchedulerBuilder, TaskScheduler, WorkId};
 use pushe_tasks_store::redb::{Integrity, Opening, RedbStore, SimDisk, StoreOptions};
 use pushe_tasks_store::{OpenError, Store as _};
@@ -21,6 +21,7 @@ use super::ledger::Shared;
 use super::probe::{Probe, Seen};
 use super::random::{Random, SimRandomness};
 use super::script::{Call, Crash, Script};
+use super::source::SimSource;
 
 /// 24 November 2026.
 const START: WallTime = WallTime::from_millis(1_795_500_000_000);
@@ -33,7 +34,7 @@ const MOST_TURNS: usize = 50_000;
 pub struct World {
     pub(super) disk: SimDisk,
     pub(super) clock: SimClock,
-    pub(super) network: Manual<NetworkState>,
+    pub(super) network: SimSource,
     pub(super) ledger: Shared,
     pub(super) random: Random,
     pub(super) without_rare: bool,
@@ -59,12 +60,14 @@ impl World {
         let ledger = Shared::default();
         {
             let mut ledger = ledger.open();
-            (ledger.network, ledger.max_running, ledger.latest) = (true, script.max_running, START);
+            (ledger.max_running, ledger.latest) = (script.max_running, START);
+            ledger.source.truth.network = true;
         }
+        let clock = SimClock::new(START);
         Self {
             disk: SimDisk::new(script.seed),
-            clock: SimClock::new(START),
-            network: Manual::new(NetworkState::routed()),
+            network: SimSource::new(clock.clone(), ledger.clone()),
+            clock,
             ledger,
             random: Random::new(script.seed),
             without_rare: false,
@@ -80,7 +83,7 @@ impl World {
         if self.life.is_some() {
             return true;
         }
-        self.ledger.open().new_life();
+        self.ledger.open().new_life(self.clock.mono());
         let troubled = self.disk.has_faults();
         match self.open() {
             Ok(store) => self.run(store),
@@ -132,6 +135,7 @@ impl World {
             .clock(self.clock.clone())
             .randomness(SimRandomness::new(self.random.bits()))
             .network_source(self.network.clone())
+            .where_unknown(WhereUnknown::new().network(Answer::Hold))
             .max_running(self.max_running)
             .state(given.clone())
             .register::<Plain>()
@@ -166,7 +170,7 @@ impl World {
         let latest = self.clock.wall();
         let mut ledger = self.ledger.open();
         ledger.latest = ledger.latest.max(latest);
-        ledger.network_fresh = false;
+        ledger.source.fresh = false;
     }
 
     /// Begins something on behalf of a caller in the process.

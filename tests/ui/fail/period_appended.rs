@@ -1,6 +1,6 @@
 use pushe_tasks::prelude::*;
 
-#[pushe_task(every = "1h", policy = Append)]
+#[pushe_task(every = "1h", policy = AppendAfterSuccess)]
 async fn send() {}
 
 fn main() {}

@@ -44,6 +44,8 @@ fn signed_in() -> SignedIn {
     timeout = "10m",
     delay = "5s",
     tags("photos", "manual"),
+    priority = Low,
+    expires = "1d",
     concurrency = 4,
     run_on = Cpu,
     crate = ::pushe_tasks,
@@ -78,6 +80,8 @@ fn main() {
     assert_eq!(options.time_limit(), Some(Duration::from_secs(600)));
     assert_eq!(options.initial_delay(), Duration::from_secs(5));
     assert_eq!(options.tag_list(), ["photos", "manual"]);
+    assert_eq!(options.urgency(), Priority::Low);
+    assert_eq!(options.expiry(), Some(Duration::from_secs(86_400)));
     assert_eq!(options.concurrency_limit(), Some(4));
     assert_eq!(options.runs_on(), RunOn::Cpu);
 }

@@ -25,7 +25,7 @@ pub(super) fn rich() -> SimDisk {
         .iter()
         .enumerate()
         .map(|(n, attempt)| match n % 2 {
-            0 => settle(attempt, Settlement::Succeeded { output: Some(vec![n.to_le_bytes()[0]; 40]) }),
+            0 => settle(attempt, Settlement::Succeeded { output: Some(vec![n.to_le_bytes()[0]; 40].into()) }),
             _ => settle(
                 attempt,
                 Settlement::Failed {

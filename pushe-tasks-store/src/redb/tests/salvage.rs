@@ -323,6 +323,45 @@ fn a_header_that_is_lost_costs_nothing_but_a_word() {
 }
 
 #[test]
+fn a_header_that_names_the_wrong_commit_or_none_is_told() {
+    // As a kill leaves it, with a last commit that only the header leads to.
+    let disk = SimDisk::new(1);
+    let mut store = open_sim(&disk).unwrap();
+    (0..40).for_each(|n| drop(enqueue(&mut store, n).unwrap()));
+    let unclosed = disk.after_kill().image();
+    drop(store);
+    let closed = disk.image();
+    let named = |image: &[u8]| usize::from(image[9] & 1);
+
+    let mut wrong = closed.clone();
+    wrong[9] ^= 1;
+    let told = |finding: &Finding| matches!(finding, Finding::HeaderDamaged { .. }) && !finding.is_ordinary();
+    let mut store = open_sim(&SimDisk::from_image(wrong.clone(), 1)).unwrap();
+    assert!(store.facts.findings.iter().any(told), "{:?}", store.facts.findings);
+    assert_eq!(views(&mut store).len(), 40, "closing it was a commit of its own");
+    let (found, mut store) = salvaged(&wrong).unwrap();
+    assert!(found.problems[0].text.contains("not the last"), "{:?}", found.problems);
+    assert_eq!(views(&mut store).len(), 40);
+
+    // After a crash redb takes the newer one, whatever the header names.
+    let mut wrong = unclosed.clone();
+    wrong[9] ^= 1;
+    let store = &mut open_sim(&SimDisk::from_image(wrong.clone(), 1)).unwrap();
+    assert_eq!(views(store).len(), 40);
+    let (found, mut store) = salvaged(&wrong).unwrap();
+    assert_eq!((found.problems, views(&mut store).len()), (Vec::new(), 40));
+
+    let mut lost = unclosed.clone();
+    lost[[64, 192][named(&unclosed)] + 20] ^= 1;
+    let mut store = open_sim(&SimDisk::from_image(lost.clone(), 1)).unwrap();
+    assert_eq!(views(&mut store).len(), 39);
+    assert!(store.facts.findings.iter().any(told), "{:?}", store.facts.findings);
+    let (found, mut store) = salvaged(&lost).unwrap();
+    assert!(found.problems[0].text.contains("that commit is lost"), "{:?}", found.problems);
+    assert_eq!(views(&mut store).len(), 39);
+}
+
+#[test]
 fn a_disk_that_is_full_says_so() {
     let (from, to) = (rich(), SimDisk::new(1));
     to.set_capacity(64 << 10);

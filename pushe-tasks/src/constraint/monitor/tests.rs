@@ -15,8 +15,10 @@ enum Step {
     Panic,
     Hang,
     Drop,
+    /// Says something new whenever it is polled, without an end.
+    Flood,
 }
-use Step::{Drop, Hang, Lose, Panic, Say, Wait};
+use Step::{Drop, Flood, Hang, Lose, Panic, Say, Wait};
 
 /// A source whose n-th watch follows the n-th script, and which stays silent after the last.
 struct Scripted {
@@ -52,6 +54,12 @@ impl Source for Scripted {
                 }
                 Panic => panic!("on purpose"),
                 Hang => std::future::pending().await,
+                Flood => {
+                    for state in (0..=u8::MAX).cycle() {
+                        crate::constraint::publish(&out, Reading::Known(state));
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Drop => {
                     drop(out);
                     return std::future::pending().await;
@@ -159,4 +167,16 @@ fn new_watches_back_off_up_to_a_minute_and_a_long_life_resets_it() {
     assert_eq!(starts[..9], [0, 1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 123_000, 183_000]);
     let (_, starts) = run(400_000, &[short, short, short, &[Wait(60_000)], short, &[Hang]]);
     assert_eq!(starts, [0, 1_000, 3_000, 7_000, 68_000, 70_000]);
+}
+
+#[test]
+fn a_source_that_floods_is_heard_so_often_a_second_and_no_more() {
+    // Time passes only while nothing can be done: without a rest this would never come to its end.
+    let (told, starts) = run(10_500, &[&[Flood]]);
+    assert_eq!(starts, [0]);
+    let within = |second: u64| told.iter().filter(|(at, _)| at / 1_000 == second).count();
+    let most = usize::try_from(MOST_A_SECOND).expect("a small number");
+    for second in 0..10 {
+        assert!((most - 1..=most + 1).contains(&within(second)), "{second}: {}", within(second));
+    }
 }

@@ -16,10 +16,16 @@ use crate::constraint::{Reading, Source, publish};
 
 const SHORTEST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// So long a validator may take when it is asked before a claim; then what it said last counts.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+const NOBODY: &str = "there is no validator";
+const NOT_YET: &str = "no opinion yet";
 
 /// What the application says about the network, over everything that is measured.
 ///
-/// Clones share one state; give one to `SchedulerBuilder::network_override` and keep another.
+/// Where nothing at all is known of the network, only [`go_offline`](Self::go_offline) counts. It says nothing about hosts,
+/// which `Reach` tries by themselves. Clones share one state; give one to `SchedulerBuilder::network_override` and keep another.
 ///
 /// # Examples
 /// ```
@@ -135,6 +141,8 @@ pub(crate) struct Overlaid<S> {
     validator: Option<Arc<dyn Validator>>,
     word: NetworkOverride,
     clock: Arc<dyn Clock>,
+    /// What the validator's watch said last: written by each watch.
+    last: watch::Sender<Reading<NetworkOpinion>>,
 }
 
 impl<S> Overlaid<S> {
@@ -144,7 +152,8 @@ impl<S> Overlaid<S> {
         word: NetworkOverride,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { kernel, validator, word, clock }
+        let last = watch::Sender::new(Reading::unknown(NOBODY));
+        Self { kernel, validator, word, clock, last }
     }
 
     fn combine(
@@ -164,17 +173,34 @@ impl<S> Overlaid<S> {
         }
     }
 
+    /// What the validator answers now; where that is nothing, what it said last.
+    async fn ask(&self, validator: &dyn Validator) -> Reading<NetworkOpinion> {
+        let enough = self.clock.sleep_until(self.clock.mono().plus(PATIENCE));
+        let said = tokio::select! {
+            biased;
+            said = unwinding(validator.ask()) => said.unwrap_or_else(Reading::Unknown),
+            () = enough => Reading::unknown("it does not answer"),
+        };
+        if said.known().is_some() { said } else { self.last.borrow().clone() }
+    }
+
     /// Keeps the validator's watch alive; never ends.
     async fn validate(&self, said: watch::Sender<Reading<NetworkOpinion>>) {
         let Some(validator) = &self.validator else { return std::future::pending().await };
+        let tell = |opinion: Reading<NetworkOpinion>| {
+            publish(&self.last, opinion.clone());
+            publish(&said, opinion);
+        };
+        // What an earlier watch said does not count for this one.
+        publish(&self.last, Reading::unknown(NOT_YET));
         let mut back_off = SHORTEST_BACK_OFF;
         loop {
-            let (out, mut seen) = watch::channel(Reading::unknown("no opinion yet"));
+            let (out, mut seen) = watch::channel(Reading::unknown(NOT_YET));
             let begun = self.clock.mono();
             let follow = async { unwinding(validator.follow(out)).await };
             let forward = async {
                 while seen.changed().await.is_ok() {
-                    publish(&said, seen.borrow_and_update().clone());
+                    tell(seen.borrow_and_update().clone());
                 }
                 std::future::pending::<()>().await;
             };
@@ -184,7 +210,7 @@ impl<S> Overlaid<S> {
                 end = follow => end.err().unwrap_or("its watch has ended".into()),
             };
             tracing::info!(%why, "the network's validator is begun again; until then the kernel's word stands alone");
-            publish(&said, Reading::Unknown(why));
+            tell(Reading::Unknown(why));
             if self.clock.mono().since(begun) >= LONGEST_BACK_OFF {
                 back_off = SHORTEST_BACK_OFF;
             }
@@ -203,16 +229,16 @@ impl<S: Source<Key = (), State = NetworkState>> Source for Overlaid<S> {
         let opinion = match &self.validator {
             // Where the kernel says no, nobody else has to be asked.
             Some(validator) if kernel.known().is_some_and(|state| state.reach >= NetworkReach::Routed) => {
-                unwinding(validator.ask()).await.unwrap_or_else(Reading::Unknown)
+                self.ask(&**validator).await
             }
-            _ => Reading::unknown("there is no validator"),
+            _ => Reading::unknown(NOBODY),
         };
         self.combine(kernel, &opinion)
     }
 
     async fn watch(&self, (): (), out: watch::Sender<Reading<NetworkState>>) {
         let (below, mut kernel) = watch::channel(Reading::unknown("no reading yet"));
-        let (said, mut opinion) = watch::channel(Reading::unknown("there is no validator"));
+        let (said, mut opinion) = watch::channel(Reading::unknown(NOBODY));
         let mut word = self.word.0.subscribe();
         let watching = self.kernel.watch((), below);
         let validating = self.validate(said);
@@ -345,6 +371,56 @@ mod tests {
             }
             panic!("on purpose")
         }
+    }
+
+    /// Says what it knows by its watch and does not answer when it is asked.
+    struct Mute(Manual<NetworkOpinion>);
+
+    impl Source for Mute {
+        type Key = ();
+        type State = NetworkOpinion;
+
+        async fn read(&self, (): &()) -> Reading<NetworkOpinion> {
+            std::future::pending().await
+        }
+
+        async fn watch(&self, (): (), out: watch::Sender<Reading<NetworkOpinion>>) {
+            self.0.watch((), out).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_validator_that_does_not_answer_hides_neither_the_kernel_nor_what_it_has_said() {
+        let said = Manual::new(NetworkOpinion::new().metered(Metered::Yes));
+        let (kernel, word) = (Manual::new(NetworkState::routed()), NetworkOverride::new());
+        let clock = Arc::new(crate::clock::paused::Paused::new());
+        let source = Overlaid::new(kernel.clone(), Some(Arc::new(Mute(said.clone()))), word, clock.clone());
+        let paid = Reading::Known(NetworkState::routed().metered(Metered::Yes));
+        assert_eq!(source.read(&()).await, Reading::Known(NetworkState::routed()), "nothing was said yet");
+        assert_eq!(clock.mono().since_origin(), PATIENCE);
+        let (out, mut seen) = watch::channel(Reading::<NetworkState>::unknown("no reading yet"));
+        let asked = async {
+            seen.wait_for(|reading| *reading == paid).await.unwrap();
+            assert_eq!(source.read(&()).await, paid);
+            kernel.set(NetworkState::offline());
+            assert_eq!(source.read(&()).await, Reading::Known(NetworkState::offline()));
+        };
+        tokio::select! {
+            () = source.watch((), out) => panic!("the kernel's watch goes on"),
+            () = asked => {}
+        }
+        said.lose("the bus is gone");
+        kernel.set(NetworkState::routed());
+        let (out, mut seen) = watch::channel(Reading::<NetworkState>::unknown("no reading yet"));
+        tokio::select! {
+            () = source.watch((), out) => panic!("the kernel's watch goes on"),
+            heard = seen.wait_for(|reading| reading.known().is_some()) => drop(heard),
+        }
+        assert_eq!(
+            source.read(&()).await,
+            Reading::Known(NetworkState::routed()),
+            "an earlier watch is over"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -83,6 +83,19 @@ fn a_boundary_in_a_gap_falls_behind_it() {
 }
 
 #[test]
+fn a_day_without_its_window_or_without_itself_is_passed_over() {
+    // From the Monday before, the window of Sunday the 29th lies in the gap; that of the week after is told.
+    let weekly = TimeWindow::daily("02:10", "02:50").on([Day::Sunday]).zone("Europe/Berlin");
+    check(&weekly, "2026-03-23T12:00Z", false, "2026-04-05T00:10Z");
+    check(&weekly, "2026-03-22T01:49Z", true, "2026-03-22T01:50Z");
+    let quiet = TimeWindow::quiet("02:10", "02:50").on([Day::Sunday]).zone("Europe/Berlin");
+    assert!(quiet.check(&(), wall("2026-03-23T12:00Z")).is_met());
+    // Samoa has left out the 30th of December 2011, a Friday.
+    let fridays = TimeWindow::daily("10:00", "11:00").on([Day::Friday]).zone("Pacific/Apia");
+    check(&fridays, "2011-12-24T12:00Z", false, "2012-01-05T20:00Z");
+}
+
+#[test]
 fn a_boundary_that_comes_twice_is_its_first() {
     // On the 25th of October 2026 the clocks of Berlin go from 03:00 to 02:00, at 01:00 UTC.
     let fold = TimeWindow::daily("02:30", "05:00").zone("Europe/Berlin");
@@ -93,11 +106,19 @@ fn a_boundary_that_comes_twice_is_its_first() {
 #[test]
 fn what_is_written_wrongly_is_said() {
     let problem = |window: TimeWindow| window.verify().expect_err("a mistake");
-    for text in ["9:00", "24:00", "12:60", "noon", "", "12:0", "+1:00"] {
+    for text in ["9:00", "25:00", "12:60", "noon", "", "12:0", "+1:00"] {
         let told = format!("`{text}` is no time of the day; write it as `HH:MM`, such as `09:30`");
         assert_eq!(problem(TimeWindow::daily(text, "10:00")), told);
         assert_eq!(problem(TimeWindow::quiet("10:00", text)), told);
     }
+    let midnight = problem(daily("18:00", "24:00"));
+    assert_eq!(midnight, "`24:00` is no time of the day; write midnight as `00:00`");
+    let never = problem(TimeWindow::quiet("08:00", "08:00"));
+    assert!(
+        never.starts_with("two equal times are the whole day, so these quiet hours never end; "),
+        "{never}"
+    );
+    assert_eq!(TimeWindow::quiet("08:00", "08:00").on(Day::WEEKEND).verify(), Ok(()));
     assert!(problem(daily("09:00", "10:00").on([])).starts_with("the window has no day"));
     let zone = problem(daily("09:00", "10:00").zone("Mars/Olympus"));
     assert!(zone.starts_with("no time zone is called `Mars/Olympus`"), "{zone}");

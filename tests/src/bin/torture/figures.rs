@@ -6,6 +6,8 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use serde::{Deserialize, Serialize};
+
 use crate::arguments::Arguments;
 
 /// So many violations are told in words; the rest are only counted.
@@ -25,7 +27,7 @@ pub(crate) struct Figures {
 }
 
 /// The kinds of violation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wrong {
     /// Something acknowledged is not there.
     Lost,

@@ -5,6 +5,7 @@
 
 mod application;
 mod arguments;
+mod corrupt;
 mod figures;
 mod fsync_fail;
 mod harness;
@@ -26,6 +27,7 @@ type Run = fn(&Arguments) -> Result<Option<Figures>, String>;
 
 /// Name, cycles where the call names none, and what it does.
 const COMMANDS: &[(&str, u64, Run)] = &[
+    ("corrupt", 1_000, corrupt::run),
     ("fsync-fail", 1, fsync_fail::run),
     ("kill", 200, kill::run),
     ("power-cut", 40, power_cut::run),
@@ -39,6 +41,9 @@ fn main() -> ExitCode {
     let name = words.next().unwrap_or_default();
     if name == application::COMMAND {
         return application::main(words);
+    }
+    if name == corrupt::COMMAND {
+        return corrupt::main(words);
     }
     let Some((name, cycles, run)) = COMMANDS.iter().find(|command| command.0 == name) else {
         let names: Vec<_> = COMMANDS.iter().map(|command| command.0).collect();

@@ -1,6 +1,10 @@
 //! `sim`: simulated crashes, script after script.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use pushe_tasks_tests::sim::{self, Outcome, Script, shrink};
 
@@ -17,10 +21,8 @@ const AT_LEAST: u64 = 100;
 pub(crate) fn run(arguments: &Arguments) -> Result<Option<Figures>, String> {
     let mut figures = Figures::default();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    let (mut next, mut trace) = (arguments.seed, 0_u64);
-    while figures.cycles < arguments.cycles && figures.violations() < MOST && !arguments.is_late() {
-        let script = sim::script(next);
-        let outcome = sim::run(&script);
+    let (mut next, mut trace, mut told) = (arguments.seed, 0_u64, Ok(()));
+    in_order(arguments.seed, |seed, outcome| {
         for (what, count) in &outcome.counts {
             *counts.entry(what).or_default() += count;
         }
@@ -32,14 +34,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Option<Figures>, String> {
                 "panic" => Wrong::Panic,
                 _ => Wrong::Unexpected,
             };
-            figures.wrong(kind, format_args!("seed {next}: {violation}"));
+            figures.wrong(kind, format_args!("seed {seed}: {violation}"));
         }
         if !outcome.violations.is_empty() {
-            tell(next, &script, &outcome)?;
+            told = tell(seed, &sim::script(seed), outcome);
         }
         trace = trace.rotate_left(7) ^ outcome.trace;
-        next += 1;
-    }
+        next = seed + 1;
+        let enough = figures.cycles >= arguments.cycles || figures.violations() >= MOST;
+        if enough || told.is_err() || arguments.is_late() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    told?;
     figures.acknowledged = counts.get("acknowledged").copied().unwrap_or(0);
     figures.notes = counts.iter().map(|(what, count)| format!("{count:>9}  {what}")).collect();
     figures.notes.push(format!("seeds {} to {}, trace {trace:016x}", arguments.seed, next - 1));
@@ -49,6 +57,37 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Option<Figures>, String> {
         return Err(format!("seen less than {AT_LEAST} times: {rare:?}"));
     }
     Ok(Some(figures))
+}
+
+/// Runs the scripts of all seeds from `first` on, a thread a core, and hands over what came of them in the order of the seeds:
+/// what is made of it does not depend on the threads.
+fn in_order(first: u64, mut take: impl FnMut(u64, &Outcome) -> ControlFlow<()>) {
+    let (next, enough) = (AtomicU64::new(first), AtomicBool::new(false));
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let tell = tell.clone();
+            scope.spawn(|| {
+                let tell = tell;
+                while !enough.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let _ = tell.send((seed, sim::run(&sim::script(seed))));
+                }
+            });
+        }
+        drop(tell);
+        let (mut early, mut expected) = (BTreeMap::new(), first);
+        for (seed, outcome) in &told {
+            early.insert(seed, outcome);
+            while let Some(outcome) = early.remove(&expected) {
+                if take(expected, &outcome).is_break() {
+                    enough.store(true, Ordering::Relaxed);
+                    return;
+                }
+                expected += 1;
+            }
+        }
+    });
 }
 
 /// Tells of a failure, and leaves its shrunk script to be put into the corpus.
