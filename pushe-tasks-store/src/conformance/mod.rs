@@ -215,6 +215,8 @@ macro_rules! __conformance_cases {
                 s1_15_an_id_that_was_taken_over_is_busy
                 s1_15_behind_appended_work_it_stands_last
                 s1_15_discarded_work_has_failed
+                s4_7_what_waits_for_quarantined_work_waits_for_its_requeue
+                s4_7_what_waits_for_discarded_work_fails
                 s1_15_only_failed_and_quarantined_work_is_requeued
                 s1_16_a_body_that_lives_is_waited_for
                 s1_16_periodic_work_goes_on_at_its_slot
@@ -312,6 +314,8 @@ macro_rules! __conformance_cases {
                 s9_1_a_query_is_cancelled_page_by_page
                 s9_1_a_cancelled_page_leaves_out_what_came_later
                 s9_1_a_cancel_of_a_query_releases_what_stands_behind
+                s4_7_a_cancel_of_a_query_cancels_what_waits_for_it
+                s4_3_an_update_brings_tags_of_its_own
             }
             model {
                 i5_i7_i8_i15_random_verbs_agree_with_the_model

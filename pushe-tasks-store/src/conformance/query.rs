@@ -291,3 +291,25 @@ pub(super) fn s9_1_a_cancel_of_a_query_releases_what_stands_behind(world: &mut W
     assert_eq!(world.state(first.id), WorkState::Cancelled);
     world.start(second);
 }
+
+pub(super) fn s4_7_a_cancel_of_a_query_cancels_what_waits_for_it(world: &mut World) {
+    let mut first = world.unique("a", Policy::Append);
+    first.options.tags = texts(&["red"]);
+    world.enqueue(&first);
+    let follower = world.add("a", Policy::AppendAfterSuccess).id;
+    let red = Query { tags: texts(&["red"]), ..Query::default() };
+    let now = world.now;
+    let page = world.write(|tx| tx.cancel_page(&red, now)).expect("it is carried out");
+    assert_eq!((page.moved.len(), world.state(follower)), (2, WorkState::Cancelled));
+}
+
+pub(super) fn s4_3_an_update_brings_tags_of_its_own(world: &mut World) {
+    let mut work = world.unique("a", Policy::Keep);
+    work.options.tags = texts(&["red", "both"]);
+    let id = world.enqueue(&work).id;
+    let mut new = world.unique("a", Policy::Update);
+    new.options.tags = texts(&["both", "blue"]);
+    assert_eq!(world.enqueue(&new).id, id);
+    let mut bears = |tag| found(world, &Query { tags: texts(&[tag]), ..Query::default() });
+    assert_eq!((bears("red"), bears("both"), bears("blue")), (vec![], vec![id], vec![id]));
+}

@@ -264,3 +264,26 @@ pub(super) fn s9_1_only_waiting_work_is_tried_at_once(world: &mut World) {
     assert_eq!(world.retry_now(&Target::Work(unknown)), Ok(Vec::new()));
     assert_eq!(world.retry_now(&Target::TaskId("nobody".to_owned())), Ok(Vec::new()));
 }
+
+pub(super) fn s4_7_what_waits_for_quarantined_work_waits_for_its_requeue(world: &mut World) {
+    let aside = set_aside(world, "a");
+    let follower = world.add("a", Policy::AppendAfterSuccess).id;
+    let last = world.add("a", Policy::Append).id;
+    assert_eq!(world.claim(9), []);
+    world.requeue(aside);
+    world.check();
+    for id in [aside, follower, last] {
+        let attempt = world.start(id);
+        world.succeed(attempt);
+    }
+}
+
+pub(super) fn s4_7_what_waits_for_discarded_work_fails(world: &mut World) {
+    let aside = set_aside(world, "a");
+    let follower = world.add("a", Policy::AppendAfterSuccess).id;
+    let last = world.add("a", Policy::Append).id;
+    assert_eq!(world.discard(aside), Ok(true));
+    let record = world.get(follower).record;
+    assert_eq!((record.state, record.reason), (WorkState::Failed, Some(Reason::Prerequisite)));
+    world.start(last);
+}

@@ -140,7 +140,8 @@ pub(crate) fn at_once(record: &mut WorkRecord, now: WallTime) {
 pub(crate) fn requeue(record: &mut WorkRecord, blocked: Option<Blocked>, now: WallTime) {
     record.generation = record.generation.saturating_add(1);
     (record.retries, record.snoozes, record.returned, record.interruptions) = (0, 0, 0, 0);
-    (record.alone, record.ousted) = (false, false);
+    (record.alone, record.ousted, record.updated) = (false, false, false);
+    record.backs_off_until = None;
     (record.reason, record.progress, record.finished_at) = (None, None, None);
     record.backs_off_until = None;
     record.prune_at = WallTime::MAX;
