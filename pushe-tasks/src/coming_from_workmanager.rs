@@ -1,7 +1,3 @@
-#![allow(
-    clippy::doc_markdown,
-    reason = "its names are those of another library, and stand in tables of them"
-)]
 #![doc = include_str!("../COMING_FROM_WORKMANAGER.md")]
 #![expect(clippy::doc_markdown, reason = "prose that names another framework and its words")]
 

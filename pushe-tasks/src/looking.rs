@@ -157,12 +157,17 @@ impl TaskScheduler {
         };
         let silent = facts.is_none();
         let facts = facts.transpose()?.unwrap_or_else(|| shared.facts.clone());
+        let held_settles = shared.figures.held.load(Ordering::Relaxed);
         let store = match (&facts.health, engine.trouble) {
             (StoreHealth::Healthy, None) if silent => {
                 StoreHealth::Degraded(format!("it has not answered for {ANSWERS_WITHIN:?}"))
             }
             // What the engine has met says more than that all is well again by now.
             (StoreHealth::Healthy, Some(trouble)) => StoreHealth::Degraded(trouble),
+            // The writer knows before anybody has been told.
+            (StoreHealth::Healthy, None) if held_settles > 0 => {
+                StoreHealth::Degraded(format!("ends of attempts wait to be stored: {held_settles}"))
+            }
             (health, _) => health.clone(),
         };
         // A store that cannot be read has said so above.
@@ -183,7 +188,7 @@ impl TaskScheduler {
             blocked_since: engine.blocked_since,
             queue_depth: shared.requests.depth(),
             callers_waiting: shared.room.waiting(),
-            held_settles: shared.figures.held.load(Ordering::Relaxed),
+            held_settles,
         })
     }
 

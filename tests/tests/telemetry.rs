@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{
@@ -80,6 +80,9 @@ fn schedule(still: &Still, act: Act) -> WorkId {
 
 /// Runs a test with a subscriber that keeps everything.
 fn collected(test: impl FnOnce(&mut Still, &Collector)) -> Collector {
+    // What is of interest is kept for the whole process: two subscribers that come and go at once confuse one another.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let collector = Collector::default();
     let mut still = Still::new();
     tracing::subscriber::with_default(collector.clone(), || {

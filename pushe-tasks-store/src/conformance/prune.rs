@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::conformance::World;
+use crate::conformance::world::after;
 use crate::id::WorkId;
 use crate::state::WorkState;
 use crate::verbs::{Filter, How, NewWork, Policy, Settlement};
@@ -74,7 +75,9 @@ pub(super) fn s9_5_pages_go_on_over_a_pruning(world: &mut World) {
         if n % 2 == 0 {
             succeeded(world);
         } else {
-            kept.push(world.add(&format!("kept {n}"), Policy::Keep).id);
+            let waits =
+                NewWork { start: after(48 * HOUR), ..world.unique(&format!("kept {n}"), Policy::Keep) };
+            kept.push(world.enqueue(&waits).id);
         }
     }
     kept.sort();

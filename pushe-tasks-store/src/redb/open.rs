@@ -188,11 +188,11 @@ impl Plan<'_> {
                 });
             }
         };
+        contain(|| transaction.commit()).map_err(|mishap| self.failed(mishap.text))?;
+        // Only now, since the commit may meet damage that nothing before it has looked at.
         if let Some(Err(error)) = opened.deferred.as_ref().map(|deferred| deferred.release()) {
-            put_away(transaction, None);
             return Err(self.io(error));
         }
-        contain(|| transaction.commit()).map_err(|mishap| self.failed(mishap.text))?;
         Ok(adopted)
     }
 

@@ -66,7 +66,7 @@ use crate::registry::Registry;
 /// With the text of the error, which names the tasks and their places.
 ///
 /// # Examples
-/// ```
+/// ```standalone_crate
 /// pushe_tasks::testing::assert_registry();
 /// ```
 #[track_caller]

@@ -87,7 +87,7 @@ impl World {
         self.ledger.open().new_life(self.clock.mono());
         let troubled = self.disk.has_faults();
         match self.open() {
-            Ok(store) => self.run(store),
+            Ok(store) => self.run(store, troubled),
             Err(error) => {
                 let stopped = self.disk.is_stopped();
                 let mut ledger = self.ledger.open();
@@ -124,7 +124,7 @@ impl World {
         RedbStore::open_on(Box::new(self.disk.clone()), options, opening)
     }
 
-    fn run(&mut self, store: RedbStore) {
+    fn run(&mut self, store: RedbStore, troubled: bool) {
         let facts = store.facts().clone();
         self.ledger.open().note(format!("opened: {:?}", facts.findings));
         let probe = Probe::new(store, self.disk.clone(), self.ledger.clone());
@@ -155,7 +155,9 @@ impl World {
                 self.settle();
             }
             Err(error) => {
-                let excused = self.disk.is_stopped() || self.disk.has_faults() || self.ledger.open().dead;
+                // A fault that lasts for some calls may have ended by now.
+                let excused =
+                    troubled || self.disk.has_faults() || self.disk.is_stopped() || self.ledger.open().dead;
                 let mut ledger = self.ledger.open();
                 ledger.note(format!("the engine did not start: {error}"));
                 if !excused {
