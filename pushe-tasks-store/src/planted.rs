@@ -40,7 +40,7 @@ pub enum Bug {
 }
 
 /// All of them.
-pub const BUGS: [Bug; 13] = [
+pub const BUGS: [Bug; 15] = [
     Bug::AckBeforeCommit,
     Bug::ClaimAfterRun,
     Bug::NoFence,
