@@ -69,17 +69,19 @@ impl Marks {
 }
 
 /// A store that writes down what each transaction has scheduled, when all of it is applied and nothing is committed.
-struct Marking<S>(S, Marks, Option<WorkId>);
+struct Marking<S>(S, Marks, u64);
 
 impl<S: Store> Store for Marking<S> {
     fn write(&mut self, body: &mut dyn FnMut(&mut dyn Verbs)) -> Result<Changes, StoreError> {
         let Self(store, marks, newest) = self;
         store.write(&mut |verbs| {
             body(verbs);
-            let new = Filter { states: Vec::new(), tasks: Vec::new(), after: *newest, limit: 10_000 };
-            let new = verbs.list(&new).unwrap();
-            let new: Vec<_> = new.iter().map(|view| (view.record.id, view.record.sequence)).collect();
-            *newest = new.last().map(|piece| piece.0).or(*newest);
+            // By the store's sequence: ids are made by callers, and reach it in any order.
+            let all = Filter { states: Vec::new(), tasks: Vec::new(), after: None, limit: 10_000 };
+            let all = verbs.list(&all).unwrap();
+            let mut new: Vec<_> = all.iter().map(|view| (view.record.id, view.record.sequence)).collect();
+            new.retain(|piece| piece.1 > *newest);
+            *newest = new.iter().map(|piece| piece.1).max().unwrap_or(*newest);
             marks.commit(&new);
         })
     }
@@ -102,10 +104,10 @@ fn marked(directory: &Path, marks: &Marks, store: &str) -> SchedulerBuilder {
     }
     let marks = marks.clone();
     SchedulerBuilder::on_store(if store == "memory" {
-        Box::new(Marking(MemoryStore::default(), marks, None))
+        Box::new(Marking(MemoryStore::default(), marks, 0))
     } else {
         let store = RedbStore::open(directory.join("tasks.redb"), options, opening).unwrap();
-        Box::new(Marking(store, marks, None))
+        Box::new(Marking(store, marks, 0))
     })
 }
 
