@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use metrics::{
@@ -78,11 +78,16 @@ fn schedule(still: &Still, act: Act) -> WorkId {
     work
 }
 
+/// Which spans are of interest is kept for the whole process: subscribers that come and go beside one another, or beside none,
+/// confuse it.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs a test with a subscriber that keeps everything.
 fn collected(test: impl FnOnce(&mut Still, &Collector)) -> Collector {
-    // What is of interest is kept for the whole process: two subscribers that come and go at once confuse one another.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let collector = Collector::default();
     let mut still = Still::new();
     tracing::subscriber::with_default(collector.clone(), || {
@@ -318,6 +323,7 @@ impl Recorder for Meters {
 #[test]
 #[expect(clippy::float_cmp, reason = "whole numbers, and times of a clock that stands still")]
 fn metrics_count_what_happened() {
+    let _alone = alone();
     let meters = Meters::default();
     metrics::with_local_recorder(&meters, || {
         let mut still = Still::new();
@@ -391,6 +397,7 @@ fn fault_55_a_recorder_that_panics_is_passed_over() {
             panic!("a recorder")
         }
     }
+    let _alone = alone();
     metrics::with_local_recorder(&Panics, || {
         let mut still = Still::new();
         start(&mut still);
