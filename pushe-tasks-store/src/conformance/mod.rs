@@ -108,7 +108,7 @@ macro_rules! __conformance_cases {
                 s4_6_append_runs_every_piece_in_order
                 s4_6_append_goes_on_whatever_became_of_the_one_before
                 s4_6_cancelling_a_middle_piece_takes_only_that_one_out
-                s4_5_quarantined_work_is_passed_by_every_policy
+                s4_5_quarantined_work_is_kept_replaced_and_appended_to
                 s4_5_what_stands_behind_quarantined_work_goes_on
                 s4_1_ids_of_finished_and_unfinished_work_are_kept_apart
                 s4_3_appended_after_success_waits_for_it

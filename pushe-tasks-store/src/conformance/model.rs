@@ -133,6 +133,11 @@ impl Model {
                 assert_eq!(world.enqueue(&work).id, self.pieces[live[0]].id);
                 return;
             }
+            // What was set aside is kept too: there is no other.
+            Some(Policy::Keep) if newest.is_some() => {
+                assert_eq!(Some(world.enqueue(&work).id), newest);
+                return;
+            }
             Some(Policy::Replace) if !live.is_empty() => {
                 let old = live.iter().map(|at| self.pieces[*at].id).collect();
                 for at in &live {

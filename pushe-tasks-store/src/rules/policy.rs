@@ -1,7 +1,7 @@
 //! What scheduling does when a task id is taken (S4.2 to S4.5, S4.8, S4.9).
 //!
-//! Invariant: Quarantined work bears its id but no longer holds it: it is neither kept nor cancelled, and counts as ended for
-//! all but those that wait for its success.
+//! Invariant: Quarantined work bears its id until it is requeued or discarded. What would only do the same again is kept off
+//! by it, what replaces it or runs after it in any case is not, and what waits for its success waits.
 
 use crate::id::WorkId;
 use crate::state::WorkState;
@@ -25,7 +25,7 @@ pub(crate) struct Holder {
 /// Which holders a policy must see to decide: a long queue under one id is not read for every piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The oldest that is not Quarantined.
+    /// The oldest that is not Quarantined; where there is none, the oldest.
     Oldest,
     /// The newest that is not Quarantined; where there is none, the newest.
     Newest,
@@ -69,12 +69,13 @@ pub(crate) const fn reach(policy: Policy) -> Reach {
 /// Decides over the holders within reach, oldest first.
 pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
     let mut live = holders.iter().filter(|holder| holder.state != WorkState::Quarantined);
+    let aside = holders.last().filter(|holder| holder.ours && holder.same_kind);
     match policy {
         Policy::Keep => match live.next() {
             Some(holder) if holder.ours && !holder.same_kind => Choice::KindDiffers(holder.clone()),
             Some(holder) if holder.ours => Choice::Keep(holder.clone()),
             Some(holder) => Choice::HeldBy(holder.clone()),
-            None => Choice::New,
+            None => aside.map_or(Choice::New, |aside| Choice::Keep(aside.clone())),
         },
         Policy::Replace => {
             let cancel: Vec<_> = live.map(|holder| holder.id).collect();
@@ -99,12 +100,11 @@ pub(crate) fn decide(policy: Policy, holders: &[Holder]) -> Choice {
             None => Choice::New,
         },
         // What runs is the oldest: where it is the newest too, there is nothing else to update.
-        Policy::Update => match (live.next_back(), holders.last()) {
-            (Some(newest), _) if !newest.ours => Choice::HeldBy(newest.clone()),
-            (Some(newest), _) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
-            (Some(newest), _) => Choice::Update(newest.clone()),
-            (None, Some(aside)) if aside.ours && aside.same_kind => Choice::Keep(aside.clone()),
-            (None, _) => Choice::New,
+        Policy::Update => match live.next_back() {
+            Some(newest) if !newest.ours => Choice::HeldBy(newest.clone()),
+            Some(newest) if !newest.same_kind => Choice::KindDiffers(newest.clone()),
+            Some(newest) => Choice::Update(newest.clone()),
+            None => aside.map_or(Choice::New, |aside| Choice::Keep(aside.clone())),
         },
     }
 }
@@ -148,7 +148,8 @@ mod tests {
             check(std::slice::from_ref(&one), Choice::Keep(one.clone()), replace(&[1], 1), after);
         }
         let ended = Choice::Append { after: id(1), behind: false };
-        check(&[holder(1, Quarantined)], Choice::New, replace(&[], 1), ended);
+        let aside = holder(1, Quarantined);
+        check(std::slice::from_ref(&aside), Choice::Keep(aside.clone()), replace(&[], 1), ended);
 
         let queue = [holder(1, Quarantined), holder(2, Running), holder(3, Blocked), holder(4, Quarantined)];
         let after = Choice::Append { after: id(3), behind: true };

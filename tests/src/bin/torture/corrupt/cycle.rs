@@ -22,9 +22,12 @@ use crate::figures::Wrong;
 
 /// So long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// After so long without a body the engine is asked what it has to do; that it has nothing is believed after so many times.
+/// After so long without a body the engine is asked what it does; that it does nothing is believed after so many times. A
+/// second of that is enough, also where it has something to do and damage keeps it from seeing what.
 const SLICE: Duration = Duration::from_millis(20);
-const SLICES: u32 = 3;
+const SLICES: u32 = 50;
+/// That it has nothing to do is believed sooner.
+const IDLE_SLICES: u32 = 3;
 
 /// What the engine made of a file.
 #[derive(Debug, Default)]
@@ -37,8 +40,8 @@ struct Opened {
     health: String,
     /// Whether the store does not work any more.
     is_failing: bool,
-    /// Whether the engine has nothing to do.
-    is_idle: bool,
+    /// Where nothing runs, how many pieces are ready to.
+    quiet_with: Option<u64>,
     list: BTreeMap<u64, WorkInfo>,
     /// Ids in the list that no piece has.
     foreign: Vec<WorkInfo>,
@@ -137,20 +140,21 @@ async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen) ->
     let live = |number: &u64| stock.pieces[number] == Stood::Live;
     let clock = SystemClock::new();
     let until = clock.mono().plus(PATIENCE);
-    let mut quiet = 0;
+    let (mut quiet, mut idle) = (0, 0);
     loop {
         let ran = |number: &u64| seen.state().ran.contains(number);
         if stock.pieces.keys().filter(|number| live(number)).all(ran) || clock.mono() >= until {
             break;
         }
         if within(SLICE, seen.more.notified()).await.is_some() {
-            quiet = 0;
+            (quiet, idle) = (0, 0);
             continue;
         }
         list(&scheduler, &mut opened).await;
         health(&scheduler, &mut opened).await;
-        quiet = if opened.is_idle { quiet + 1 } else { 0 };
-        if opened.is_failing || quiet >= SLICES {
+        quiet = if opened.quiet_with.is_some() { quiet + 1 } else { 0 };
+        idle = if opened.quiet_with == Some(0) { idle + 1 } else { 0 };
+        if opened.is_failing || quiet >= SLICES || idle >= IDLE_SLICES {
             break;
         }
         let may_run = |number: &u64| {
@@ -162,7 +166,7 @@ async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen) ->
             break;
         }
     }
-    if clock.mono() >= until {
+    if clock.mono() >= until || quiet >= SLICES {
         count("stores whose work did not come to an end", 1);
     }
     list(&scheduler, &mut opened).await;
@@ -194,7 +198,8 @@ async fn health(scheduler: &TaskScheduler, opened: &mut Opened) {
     match within(PATIENCE, scheduler.health()).await {
         Some(Ok(health)) => {
             opened.health = format!("{health:?}");
-            opened.is_idle = health.running == 0 && health.ready == 0 && health.held_settles == 0;
+            let is_quiet = health.running == 0 && health.held_settles == 0;
+            opened.quiet_with = is_quiet.then_some(health.ready);
             let news = health.facts.findings.iter().find(|finding| !finding.is_ordinary());
             if health.store != StoreHealth::Healthy {
                 opened.is_failing = true;
