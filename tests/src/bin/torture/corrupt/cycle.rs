@@ -22,6 +22,8 @@ use crate::figures::Wrong;
 
 /// So long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So long a store that does not work any more may keep a shutdown waiting.
+const GRACE: Duration = Duration::from_millis(200);
 /// After so long without a body the engine is asked what it does; that it does nothing is believed after so many times. A
 /// second of that is enough, also where it has something to do and damage keeps it from seeing what.
 const SLICE: Duration = Duration::from_millis(20);
@@ -171,7 +173,7 @@ async fn open(stock: &Stock, path: &Path, options: StoreOptions, seen: &Seen) ->
     }
     list(&scheduler, &mut opened).await;
     health(&scheduler, &mut opened).await;
-    if within(PATIENCE, scheduler.shutdown(Duration::from_secs(5))).await.is_none() {
+    if within(PATIENCE, scheduler.shutdown(GRACE)).await.is_none() {
         wrong(Wrong::Unexpected, "the shutdown does not end");
     }
     opened
@@ -250,7 +252,7 @@ async fn move_aside(
         Some(to) => unchanged(&to, image, "moving it aside", what)?,
         None => wrong(Wrong::Lost, format!("{what}: an empty store, and not a word of the damaged one")),
     }
-    scheduler.shutdown(Duration::from_secs(5)).await;
+    scheduler.shutdown(GRACE).await;
     count("files that were moved aside", 1);
     Ok(())
 }
